@@ -1,0 +1,36 @@
+"""A laboratory for the science of how neural networks learn."""
+
+import os
+from importlib import import_module
+from typing import Any
+
+# MKL picks its kernels by alignment and by thread count unless told not to, and reads this when it is first called.
+os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "Claim": "claims",
+    "Control": "claims",
+    "Gate": "claims",
+    "factor": "parts",
+    "seeds": "factors",
+    "vary": "factors",
+    "zipped": "factors",
+    "Paper": "study",
+    "Study": "study",
+    "Training": "training.experiment",
+    "Trial": "trial",
+    "every": "training.schedule",
+    "log_spaced": "training.schedule",
+    "load": "store",
+}
+
+__all__ = [*_HOME]
+
+
+def __getattr__(name: str) -> Any:
+    """Loads a public name when it is first used, so that `ontogeny --help` does not wait for torch."""
+    if name not in _HOME:
+        raise AttributeError(f"module 'ontogeny' has no attribute {name!r}")
+    return getattr(import_module(f"ontogeny.{_HOME[name]}"), name)

@@ -1,0 +1,9 @@
+"""What all tests share."""
+
+import pytest
+
+
+@pytest.fixture(params=[0, 1])
+def seed(request) -> int:
+    """A seed: any from 0 to 99 must pass."""
+    return request.param
