@@ -6,9 +6,10 @@ from typing import Any, Protocol, Self
 import torch
 from torch import Tensor
 
-from ontogeny.factors import Table
+from ontogeny.errors import UserError
+from ontogeny.factors import EMPTY, Table
 from ontogeny.labelled import Record
-from ontogeny.parts import Part, resolve
+from ontogeny.parts import Part, resolve, structure
 
 Row = dict[str, Any]
 
@@ -39,8 +40,23 @@ class Experiment(Part):
     factors: Table
 
     def member(self, row: Row) -> Self:
-        """The experiment of one member: every factor replaced by the row's value."""
-        return resolve(self, row)
+        """The experiment of one member: every factor replaced by the row's value, and no table of others.
+
+        Raises: `UserError` for values that cannot work, with the row's factors.
+        """
+        return resolve(self.replace(factors=EMPTY), row)
+
+    def populations(self, rows: Sequence[Row]) -> list[list[int]]:
+        """Indices of the rows that share a structure, a list a population.
+
+        Raises: `UserError` for a row whose values cannot work, or a table without seeds.
+        """
+        if rows and "seed" not in rows[0]:
+            raise UserError("an experiment needs the factor seed: factors=vary(...) * seeds(4)")
+        groups: dict[str, list[int]] = {}
+        for i, row in enumerate(rows):
+            groups.setdefault(structure(self.member(row)), []).append(i)
+        return list(groups.values())
 
     def plan(self, rows: Sequence[Row], device: torch.device) -> list[list[int]]:
         """Splits the rows into cohorts: what shares a structure stands together, in pieces that fit the machine."""
