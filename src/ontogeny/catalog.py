@@ -1,33 +1,10 @@
-"""The studies that are there: every file in `studies/`, and any file of the user's own."""
+"""The studies that come with the package, by name, with their findings: read without running any of them."""
 
 import ast
-import importlib.util
-import sys
-import traceback
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
-
-from ontogeny.errors import UserError, nearest
-from ontogeny.study import Study
 
 HOME = Path(__file__).parent / "studies"
-
-
-@dataclass(frozen=True)
-class Found:
-    """A study and where it was found."""
-
-    slug: str
-    source: str  # what to give to find it again: the slug, or a file
-    study: Study
-    docstring: str
-
-    @property
-    def finding(self) -> str:
-        """The finding in a sentence."""
-        return first_sentence(self.docstring)
 
 
 def slugs() -> list[str]:
@@ -38,7 +15,7 @@ def slugs() -> list[str]:
 def findings() -> Iterator[tuple[str, str]]:
     """Every slug with its finding, read from the files without running them."""
     for slug in slugs():
-        tree = ast.parse(_file(slug).read_text())
+        tree = ast.parse(file_of(slug).read_text())
         yield slug, first_sentence(ast.get_docstring(tree) or "")
 
 
@@ -49,52 +26,6 @@ def first_sentence(docstring: str) -> str:
     return sentence + "." if stop else paragraph
 
 
-def find(name: str) -> Found:
-    """The study of that slug, or in that file.
-
-    Raises: `UserError` for an unknown slug (with the nearest), a file that is not there, one that fails (with the
-    line), or one without a `study`.
-    """
-    if name.endswith(".py"):
-        path = Path(name)
-        if not path.is_file():
-            raise UserError(f"there is no file {name}")
-        module, slug, source = _load(path), path.stem.replace("_", "-"), str(path.resolve())
-    elif name in (known := slugs()):
-        module, slug, source = _load(_file(name)), name, name
-    else:
-        raise UserError(f"no study {name!r}: {nearest(name, known)}; or give a file that ends in .py")
-    study = getattr(module, "study", None)
-    if not isinstance(study, Study):
-        raise UserError(f"{source} defines no study: end it with study = Study(...)")
-    return Found(slug, source, study, module.__doc__ or slug)
-
-
-def _file(slug: str) -> Path:
+def file_of(slug: str) -> Path:
+    """Where a study that comes with the package is defined."""
     return HOME / f"{slug.replace('-', '_')}.py"
-
-
-def _load(path: Path) -> ModuleType:
-    inside = path.parent == HOME
-    name = f"ontogeny.studies.{path.stem}" if inside else f"ontogeny_user_study_{path.stem}"
-    if inside and name in sys.modules:
-        return sys.modules[name]
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    try:
-        spec.loader.exec_module(module)
-    except SyntaxError as error:
-        raise UserError(f"{path}, line {error.lineno}: {error.msg}") from error
-    except Exception as error:
-        sys.modules.pop(name, None)
-        raise UserError(f"{path}, line {line_in(path, error)}: {error}") from error
-    return module
-
-
-def line_in(path: Path, error: BaseException) -> int | None:
-    """The last line of a file that an error passed through."""
-    frames = [f.lineno for f in traceback.extract_tb(error.__traceback__) if Path(f.filename) == path]
-    return frames[-1] if frames else None

@@ -1,6 +1,7 @@
 """What an experiment is: whatever turns a table of conditions into labelled measurements."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
 import torch
@@ -12,6 +13,29 @@ from ontogeny.labelled import Record
 from ontogeny.parts import Part, resolve, structure
 
 Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What an experiment will take, before it starts. None is unknown."""
+
+    members: int
+    populations: int  # groups that share a structure
+    cohorts: int  # pieces that run one after another
+    parameters: int | None = None  # of all members
+    flops: float | None = None  # matrix products of the whole training
+    bytes: int | None = None  # the most that one cohort holds
+    seconds: float | None = None  # training alone
+
+    def __str__(self) -> str:
+        words = f"{self.members:,} members in {self.populations:,} populations, {self.cohorts:,} cohorts"
+        if self.parameters is not None:
+            words += f", {self.parameters:,} parameters"
+        if self.flops is not None:
+            words += f", {self.flops:.2g} FLOPs"
+        if self.bytes is not None:
+            words += f", about {self.bytes / 1e6:,.0f} MB"
+        return words + (", time unknown" if self.seconds is None else f", about {self.seconds:,.0f} s of training")
 
 
 class Cohort(Protocol):
@@ -65,3 +89,7 @@ class Experiment(Part):
     def open(self, rows: Sequence[Row], device: torch.device) -> Cohort:
         """Starts the members of these rows, which share a structure."""
         raise NotImplementedError
+
+    def estimate(self, rows: Sequence[Row], device: torch.device) -> Estimate:
+        """What the rows will take, as far as it can be told beforehand."""
+        return Estimate(len(rows), len(self.populations(rows)), len(self.plan(rows, device)))

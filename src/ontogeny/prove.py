@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ontogeny.catalog import find
+from ontogeny.locate import find
 from ontogeny.errors import RunFailed, UserError
 from ontogeny.labelled import Record
 from ontogeny.run import Prepared, prepare

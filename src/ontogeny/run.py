@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import torch
 
-from ontogeny.catalog import Found
+from ontogeny.locate import Found
 from ontogeny.errors import RunFailed, UserError, nearest
 from ontogeny.experiment import Cohort, Experiment, Row
 from ontogeny.factors import FIRST_SEED

@@ -113,7 +113,7 @@ class TrainingCohort:
             self.fresh = False
             yield self._record()
         while self.done < self.steps:
-            self._update()
+            self.update()
             if self.done in self.measured or self.done % beat == 0:
                 yield self._record()
 
@@ -141,7 +141,8 @@ class TrainingCohort:
         loss = None if self.last_loss is None else self.last_loss.detach().cpu().numpy()
         return {"done": self.done, "total": self.steps, "loss": loss}
 
-    def _update(self) -> None:
+    def update(self) -> None:
+        """One update of every member that is alive."""
         population = self.population
         batch = self.data.at(self.done)
         loss = self.objective(population(batch.inputs), batch)
@@ -150,9 +151,10 @@ class TrainingCohort:
         self.alive &= loss.detach().isfinite() & square.isfinite()
         # A frozen member's gradient may hold NaN, and NaN * 0 is NaN: it is taken out, not multiplied away.
         population.gradient.masked_fill_(~self.alive[:, None], 0.0)
+        norm = square.where(self.alive, 0.0).sqrt()
         self.done += 1
         self.optimizer.step(
-            population.flat, population.gradient, self.memory, self.done, self.alive.to(loss.dtype), square.sqrt()
+            population.flat, population.gradient, self.memory, self.done, self.alive.to(loss.dtype), norm
         )
         self.last_loss = loss.detach()
         self.losses.append(self.last_loss)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 
 from ontogeny.errors import UserError
-from ontogeny.experiment import Experiment, Row
+from ontogeny.experiment import Estimate, Experiment, Row
 from ontogeny.measures.contract import Measure
 from ontogeny.models.contract import Model
 from ontogeny.models.population import Population
@@ -13,7 +13,7 @@ from ontogeny.parts import stack
 from ontogeny.streams import Streams
 from ontogeny.tasks.contract import Task
 from ontogeny.training.cohort import Data, TrainingCohort
-from ontogeny.training.footprint import chunk_size, footprint
+from ontogeny.training.footprint import chunk_size, footprint, seconds_per_update
 from ontogeny.training.objectives import CrossEntropy, Objective
 from ontogeny.training.optimizers import Optimizer
 from ontogeny.training.steps import Steps, log_spaced
@@ -54,6 +54,20 @@ class Training(Experiment):
             size = chunk_size(footprint(self.open([rows[group[0]]], device)), len(group), device)
             cohorts += [group[i : i + size] for i in range(0, len(group), size)]
         return cohorts
+
+    def estimate(self, rows: Sequence[Row], device: torch.device) -> Estimate:
+        """Counted on one member and timed on a few updates of every population's first cohort."""
+        plan = self.plan(rows, device)
+        parameters, flops, most, seconds = 0, 0.0, 0, 0.0
+        for group in self.populations(rows):
+            one = footprint(self.open([rows[group[0]]], device))
+            cohorts = [members for members in plan if members[0] in group]
+            timed = self.open([rows[i] for i in cohorts[0]], device)
+            parameters += one.parameters * len(group)
+            flops += one.flops * len(group) * timed.steps
+            most = max(most, one.bytes * len(cohorts[0]))
+            seconds += seconds_per_update(timed) * timed.steps * len(group) / len(cohorts[0])
+        return Estimate(len(rows), len(self.populations(rows)), len(plan), parameters, flops, most, seconds)
 
     def open(self, rows: Sequence[Row], device: torch.device) -> TrainingCohort:
         """A population with a member for every row, before its first update."""

@@ -1,5 +1,6 @@
 """What a member costs: parameters, floating-point operations and memory of one update, measured on one member."""
 
+import time
 from dataclasses import dataclass
 
 import torch
@@ -9,6 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from ontogeny.training.cohort import TrainingCohort
 
 CPU_BYTES = 96 << 20  # activations and parameters that a cohort may hold on a CPU before it falls out of cache
+TIMED_UPDATES, TIMED_SECONDS = 32, 1.0
 GPU_SHARE = 0.6  # of the free memory of a GPU
 
 
@@ -40,6 +42,18 @@ def footprint(cohort: TrainingCohort) -> Footprint:
         flops=counter.get_total_flops(),
         bytes=sum(kept.values()) + tables,
     )
+
+
+def seconds_per_update(cohort: TrainingCohort) -> float:
+    """Times a cohort's updates until a second has passed, after one to warm up. The cohort is spent afterwards."""
+    cohort.update()
+    started, made = time.perf_counter(), 0
+    while made < TIMED_UPDATES and time.perf_counter() - started < TIMED_SECONDS:
+        cohort.update()
+        made += 1
+    if cohort.population.flat.is_cuda:
+        torch.cuda.synchronize()
+    return (time.perf_counter() - started) / made
 
 
 def chunk_size(one: Footprint, members: int, device: torch.device) -> int:
