@@ -107,15 +107,14 @@ class _Overlaps(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, m: Tensor, n: Tensor, b: Tensor, leak: float, start: float, steps: int) -> Tensor:
-        across = n.mT.contiguous()
-        kappa = [n.sum(-1) * start]
+        across, bias = n.mT.contiguous(), b[:, None]
+        kappa = [n.sum(-1)[:, None] * start]
         active = []
         for _ in range(steps):
-            active.append(torch.tanh(_plus(b, kappa[-1], m)))
-            new = torch.baddbmm(kappa[-1][:, None], active[-1][:, None], across, beta=1 - leak, alpha=leak)
-            kappa.append(new[:, 0])
-        path = torch.stack(kappa, 1)
-        ctx.save_for_backward(m, n, path, torch.stack(active, 1))
+            active.append(_plus(bias, kappa[-1], m).tanh_())
+            kappa.append(torch.baddbmm(kappa[-1], active[-1], across, beta=1 - leak, alpha=leak))
+        path = torch.cat(kappa, 1)
+        ctx.save_for_backward(m, n, path, torch.cat(active, 1))
         ctx.leak, ctx.start = leak, start
         return path[:, 1:]
 
@@ -123,27 +122,27 @@ class _Overlaps(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> Any:
         m, n, path, active = ctx.saved_tensors
         members, rank, units = m.shape
-        gain = (1 - active.square()).mul_(ctx.leak)  # how far each unit's input moves kappa, but for n
+        gain = torch.addcmul(m.new_tensor(ctx.leak), active, active, value=-ctx.leak)  # d (leak tanh) / d input
         products = (n[:, :, None] * m[:, None]).view(members, rank * rank, units)
         jacobian = torch.bmm(gain, products.mT).view(members, -1, rank, rank)
         jacobian = jacobian + (1 - ctx.leak) * torch.eye(rank, dtype=m.dtype, device=m.device)
-        outer = gradients[0].unbind(1)
+        outer = gradients[0][:, :, None].unbind(1)
         each = jacobian.unbind(1)
         adjoint = [outer[-1]]
         for t in range(len(outer) - 1, 0, -1):
             adjoint.append(_plus(outer[t - 1], adjoint[-1], each[t]))
-        first = _plus(torch.zeros_like(outer[0]), adjoint[-1], each[0])
-        later = torch.stack(adjoint[::-1], 1)  # d loss / d kappa_t for t = 1 ... steps
+        first = torch.bmm(adjoint[-1], each[0])
+        later = torch.cat(adjoint[::-1], 1)  # d loss / d kappa_t for t = 1 ... steps
         inner = torch.bmm(later, n).mul_(gain)
         grad_m = torch.bmm(path[:, :-1].mT, inner)
-        grad_n = torch.baddbmm(first[..., None] * ctx.start, later.mT, active, beta=1, alpha=ctx.leak)
+        grad_n = torch.baddbmm(first.mT * ctx.start, later.mT, active, alpha=ctx.leak)
         return grad_m, grad_n, inner.sum(1), None, None, None
 
 
 def _plus(
-    base: Float[Tensor, "member out"], row: Float[Tensor, "member rank"], table: Float[Tensor, "member rank out"]
-) -> Float[Tensor, "member out"]:
+    base: Float[Tensor, "member 1 out"], row: Float[Tensor, "member 1 rank"], table: Float[Tensor, "member rank out"]
+) -> Float[Tensor, "member 1 out"]:
     """base + row table, a matrix product a member."""
-    if row.shape[1] == 1:  # an outer product: three times faster without a matrix kernel
-        return torch.addcmul(base, row, table[:, 0])
-    return torch.baddbmm(base[:, None], row[:, None], table)[:, 0]
+    if row.shape[-1] == 1:  # an outer product: three times faster without a matrix kernel
+        return torch.addcmul(base, row, table)
+    return torch.baddbmm(base, row, table)
