@@ -15,18 +15,17 @@ import time
 from datetime import date
 from pathlib import Path
 
-import ontogeny  # noqa: F401, I001 - before torch: it tells MKL to choose its kernels by shape alone
 import torch
 from plain import GPT, one_by_one, through_vmap
 from torch.utils.flop_counter import FlopCounterMode
 
+from ontogeny import seeds
 from ontogeny.models.transformer import Transformer
 from ontogeny.streams import Streams
 from ontogeny.tasks.contract import Batch, Shape, Task
 from ontogeny.training.experiment import Training
 from ontogeny.training.optimizers import AdamW
 from ontogeny.training.steps import at
-from ontogeny import seeds
 
 VOCABULARY, LENGTH, BATCH, LAYERS, HEADS, LR = 32, 32, 64, 2, 2, 1e-3
 
@@ -98,7 +97,8 @@ def seconds(step, repeats: int) -> float:
 
 def row(width: int, members: int, rounds: int) -> dict:
     """Times the three ways in turn."""
-    batches = torch.randint(0, VOCABULARY, (4, members, BATCH, LENGTH + 1), generator=torch.Generator().manual_seed(0))
+    batches = Streams(tuple(range(members))).integers("tokens", (4 * BATCH, LENGTH + 1), VOCABULARY)
+    batches = batches.unflatten(1, (4, BATCH)).transpose(0, 1)
 
     def models() -> list[GPT]:
         return [GPT(VOCABULARY, LENGTH, width, LAYERS, HEADS) for _ in range(members)]
