@@ -210,15 +210,16 @@ class _Drawing:
             at = float(along.place(mark.x if upright else mark.y))  # type: ignore[arg-type]
             (axes.axvline if upright else axes.axhline)(at, color=colour, ls=DASHES[mark.dash], lw=0.8, zorder=order)
         else:
-            low, high = along.place(np.array(mark.x if upright else mark.y))
-            span = axes.axvspan if upright else axes.axhspan
-            span(low, high, color=colour, alpha=mark.opacity, lw=0, zorder=1)
-            at = float(np.clip((low + high) / 2 if not along.log else np.sqrt(low * high), along.low, along.high))
+            low, high = along.span((mark.x if upright else mark.y) or (0, 0))
+            (axes.axvspan if upright else axes.axhspan)(low, high, color=colour, alpha=mark.opacity, lw=0, zorder=1)
+            at = along.middle(low, high)
         if not mark.label:
             return
-        look: dict[str, Any] = dict(color=_rgba("muted"), fontsize=6.5, textcoords="offset points", zorder=9)
+        halo = [withStroke(linewidth=2, foreground=_rgba("surface"))]
+        look: dict[str, Any] = dict(color=_rgba("muted"), fontsize=6.5, va="bottom", path_effects=halo, zorder=9)
+        look["textcoords"] = "offset points"
         if upright:
-            share = _share(along, at)
+            share = along.share(at)
             side = "left" if share < 0.35 else "right" if share > 0.65 else "center"
             axes.annotate(mark.label, (at, 1), (0, 2), xycoords=("data", "axes fraction"), ha=side, **look)
         else:
@@ -232,7 +233,8 @@ class _Drawing:
     def _bar(self, shown: Any, spec: Axis) -> None:
         if not spec.label:
             return
-        bar = self.axes.figure.colorbar(shown, ax=self.axes, pad=0.02, aspect=24, fraction=0.06, spacing="proportional")
+        beside = self.axes.inset_axes((1.03, 0, 0.035, 1))
+        bar = self.axes.figure.colorbar(shown, cax=beside, spacing="proportional")
         bar.outline.set_visible(False)  # type: ignore[operator]
         bar.ax.tick_params(length=0, which="both")
         bar.ax.yaxis.set_minor_locator(NullLocator())
@@ -244,12 +246,6 @@ class _Drawing:
         else:
             bar.ax.yaxis.set_major_locator(FixedLocator([at for at, _ in ticks]))
             bar.ax.set_yticklabels([text for _, text in ticks])
-
-
-def _share(along: Scale, at: float) -> float:
-    """How far along an axis a position is, from 0 to 1."""
-    low, high, at = np.log10([along.low, along.high, at]) if along.log else (along.low, along.high, at)
-    return (at - low) / (high - low)
 
 
 def _ticks(axis: Any, spec: Axis, along: Scale) -> None:
