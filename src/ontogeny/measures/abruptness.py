@@ -28,7 +28,8 @@ def drop(loss: Float[np.ndarray, "*any update"], high: float = HIGH, low: float 
     that stays up, comes back up for good, or is not finite at its start. The loss is compared with its own beginning
     because a read-out without confidence does not start at the loss of silence.
     """
-    relative = loss / loss[..., :1]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        relative = loss / loss[..., :1]
     count = loss.shape[-1]
     updates = np.arange(count)
     # The first entry is 1 by definition, so there is always a last one above `high` unless it is not finite.
@@ -43,4 +44,4 @@ def drop(loss: Float[np.ndarray, "*any update"], high: float = HIGH, low: float 
 
 def abruptness(loss: Float[np.ndarray, "*any update"]) -> Float[np.ndarray, "*any"]:
     """`drop(loss).abruptness`: the width of the drop over the time of its end; NaN for a loss that never fell."""
-    return drop(loss).abruptness
+    return np.asarray(drop(loss).abruptness)

@@ -8,12 +8,12 @@ SILENT = 0.95  # the loss above which a network is as good as silent, where sile
 
 def final(trace: Float[np.ndarray, "*any update"], share: float = 0.1) -> Float[np.ndarray, "*any"]:
     """Mean over the last share of a trace, at least over its last entry. NaN for a trace with NaN there."""
-    return trace[..., -max(1, round(share * trace.shape[-1])) :].mean(-1)
+    return np.asarray(trace[..., -max(1, round(share * trace.shape[-1])) :].mean(-1))
 
 
 def never_left(loss: Float[np.ndarray, "*any update"], silent: float = SILENT) -> Bool[np.ndarray, "*any"]:
     """Whether the loss was never below that of silence: training failed to begin, or was only slow."""
-    return ~(loss < silent).any(-1)
+    return np.asarray(~(loss < silent).any(-1))
 
 
 def collapsed(
@@ -24,4 +24,4 @@ def collapsed(
     False for a loss that never left (see `never_left`), and for one that is not finite at its end.
     """
     last = loss[..., -max(1, round(share * loss.shape[-1])) :]
-    return ~never_left(loss, silent) & (last > silent).all(-1)
+    return np.asarray(~never_left(loss, silent) & (last > silent).all(-1))

@@ -73,6 +73,26 @@ def descent_time(start: PerMember, delay: PerMember, rate: PerMember) -> PerMemb
     return 8 * (start**2.5 - best_drive(delay) ** 2.5) / (5 * math.pi * rate)
 
 
+def descend(
+    start: Float[Tensor, "*any"],
+    delay: Float[Tensor, "*any"],
+    rate: Float[Tensor, "*any"],
+    steps: int,
+    normalised: bool = False,
+) -> Float[Tensor, "*any"]:
+    r"""r after plain gradient descent on the wrong time |t*(r) - T|, with its gradient +-pi / (4 r^1.5) written out.
+
+    `normalised` divides the loss by T. An r in the dead zone has no gradient and stays: collapse can be seen at the end.
+    """
+    best, dead = best_drive(delay), dead_drive(delay)
+    scale = rate * (math.pi / 4) / (delay if normalised else 1.0)
+    drive = start
+    for _ in range(steps):
+        size = scale * drive.clamp_min(dead).pow(-1.5)
+        drive = drive - torch.where(drive > best, size, torch.where(drive > dead, -size, 0.0))
+    return drive
+
+
 class GhostFlow(Model):
     """A ghost flow whose only parameter is its r: the output is r, and what follows from it has a closed form.
 

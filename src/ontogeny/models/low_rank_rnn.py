@@ -107,7 +107,7 @@ class _Overlaps(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, m: Tensor, n: Tensor, b: Tensor, leak: float, start: float, steps: int) -> Tensor:
-        across, bias = n.mT.contiguous(), b[:, None]
+        across, bias, m = n.mT.contiguous(), b[:, None].contiguous(), m.contiguous()
         kappa = [n.sum(-1)[:, None] * start]
         active = []
         for _ in range(steps):
