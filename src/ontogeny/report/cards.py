@@ -4,7 +4,7 @@ import html
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ontogeny.report.axes import number
@@ -59,14 +59,28 @@ def _sentence(words: str) -> str:
     return words[:1].upper() + words[1:] + ("" if words.endswith((".", "!", "?")) else ".")
 
 
+def _reader(verdict: Any) -> Callable[[float], str]:
+    """Writes numbers to a hundredth of what the picture spans, so that an interval shows its width."""
+    own = _own(verdict)
+    extent = (max(own) - min(own)) if own else 0.0
+    places = min(max(2 - math.floor(math.log10(extent or max(map(abs, own), default=1.0) or 1.0)), 0), 12)
+    return lambda value: number(round(value, places)) if math.isfinite(value) else "undefined"
+
+
+def _own(verdict: Any) -> list[float]:
+    """The finite numbers of a claim itself, without its control."""
+    return [v for v in (verdict.statistic, verdict.low, verdict.high, *verdict.bound.edges) if math.isfinite(v)]
+
+
 def _short(value: float) -> str:
     return number(float(f"{value:.3g}")) if math.isfinite(value) else "undefined"
 
 
 def _numbers(verdict: Any) -> str:
-    shown = f"<b>{_short(verdict.statistic)}</b>"
+    read = _reader(verdict)
+    shown = f"<b>{read(verdict.statistic)}</b>"
     if math.isfinite(verdict.low) and math.isfinite(verdict.high):
-        shown += f" [{_short(verdict.low)}, {_short(verdict.high)}] {INTERVALS.get(verdict.interval, '')}".rstrip()
+        shown += f" [{read(verdict.low)}, {read(verdict.high)}] {INTERVALS.get(verdict.interval, '')}".rstrip()
     asked = html.escape(str(verdict.bound)).replace("-", "−")
     return f"{shown} · asked: <b>{asked}</b> · n = {verdict.n} {html.escape(verdict.unit)}"
 
@@ -81,8 +95,8 @@ def _picture(verdict: Any) -> str:
     """The statistic with its interval over the side where it should lie, and the control below it."""
     control = math.nan if verdict.control is None else verdict.control.statistic
     edges = [edge for edge in verdict.bound.edges if math.isfinite(edge)]
-    own = [v for v in (verdict.statistic, verdict.low, verdict.high, *edges) if math.isfinite(v)]
-    low, high = _window(own, control)
+    low, high = _window(_own(verdict), control)
+    read = _reader(verdict)
 
     def at(value: float) -> float:
         return LEFT + (RIGHT - LEFT) * (min(max(value, low), high) - low) / (high - low)
@@ -92,13 +106,13 @@ def _picture(verdict: Any) -> str:
     parts.append(f'<line class="axis" x1="{LEFT}" y1="70" x2="{RIGHT}" y2="70"/>')
     for edge in edges:
         parts.append(f'<line class="edge" x1="{at(edge):.1f}" y1="18" x2="{at(edge):.1f}" y2="74"/>')
-        parts.append(_words(at(edge), 85, _short(edge)))
+        parts.append(_words(at(edge), 85, read(edge)))
     if math.isfinite(verdict.low) and math.isfinite(verdict.high):
         ends = f'x1="{at(verdict.low):.1f}" x2="{at(verdict.high):.1f}"'
         parts.append(f'<line class="reach" {ends} y1="36" y2="36"/>')
     if math.isfinite(verdict.statistic):
         parts.append(f'<circle class="dot" cx="{at(verdict.statistic):.1f}" cy="36" r="5"/>')
-        parts.append(_words(at(verdict.statistic), 14, _short(verdict.statistic), "value"))
+        parts.append(_words(at(verdict.statistic), 14, read(verdict.statistic), "value"))
     if math.isfinite(control):
         x = at(control)
         side = -1 if control < low else 1 if control > high else 0

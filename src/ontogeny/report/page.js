@@ -10,16 +10,19 @@
   // Figures name colours by role ("@category-0"); each theme says what they are.
   const coloured = (value, table) => {
     if (typeof value === "string") return table[value] || value;
-    if (Array.isArray(value)) return typeof value[0] === "number" ? value : value.map((v) => coloured(v, table));
+    if (Array.isArray(value)) {
+      const numbers = value.length > 2 && typeof value[0] === "number"; // a stop of a colour scale is a pair
+      return numbers ? value : value.map((v) => coloured(v, table));
+    }
     if (value && typeof value === "object") {
       return Object.fromEntries(Object.entries(value).map(([key, v]) => [key, coloured(v, table)]));
     }
     return value;
   };
 
-  const holder = document.getElementById("figures");
-  const figures = holder ? read("figures") : [];
-  const palettes = holder ? read("palettes") : {};
+  const holder = document.getElementById("figure-data");
+  const figures = holder ? read("figure-data") : [];
+  const palettes = holder ? read("palette-data") : {};
   const hidden = figures.map(() => new Set());
   const touch = matchMedia("(pointer: coarse)").matches;
 
@@ -39,6 +42,9 @@
   if (figures.length && window.Plotly) {
     root.classList.remove("still");
     draw();
+    document.querySelectorAll("a[download]").forEach((link) => {
+      link.href = link.closest("figure").querySelector(".still-image").src;
+    });
     document.querySelectorAll(".legend button").forEach((button) => button.addEventListener("click", () => {
       const names = hidden[button.dataset.figure], name = button.dataset.name;
       if (!names.delete(name)) names.add(name);

@@ -15,7 +15,7 @@ from ontogeny.report.cards import card, prose, tally
 from ontogeny.report.colours import ROLES, THEMES, Theme, css
 from ontogeny.report.figure import Figure
 from ontogeny.report.legend import Entry, legend_of
-from ontogeny.report.plotly import colours_in, panels_of
+from ontogeny.report.plotly import bar_of, colours_in, panels_of
 from ontogeny.report.print import svg
 
 LONG = 120  # characters from which a finding is set smaller
@@ -108,7 +108,7 @@ def _figure(index: int, figure: Figure) -> str:
 </div>
 <img class="still-image" src="{still}" alt="{html.escape(alt(figure))}">
 <figcaption>{prose(figure.caption)}</figcaption>
-<p class="tools"><a download="figure-{index + 1}.svg" href="{still}">Save as SVG</a><span> · drag over a plot to zoom, \
+<p class="tools"><span><a download="figure-{index + 1}.svg">Save as SVG</a> · drag over a plot to zoom, \
 double-click to return</span></p>
 </figure>"""
 
@@ -116,7 +116,9 @@ double-click to return</span></p>
 def _panel(index: int, number: int, figure: Figure) -> str:
     panel = figure.panels[number]
     title = f"<h4>{prose(panel.title)}</h4>" if panel.title else ""
-    label = f'<p class="ylabel">{html.escape(panel.y.text)}</p>' if panel.y.text else ""
+    bar = bar_of(panel)
+    beside = f"<span>{html.escape(bar.text)}</span>" if bar else ""
+    label = f'<p class="ylabel"><span>{html.escape(panel.y.text)}</span>{beside}</p>' if bar or panel.y.text else ""
     words = html.escape(alt(Figure(figure.title, [panel])))
     plot = f'<div class="plot" id="plot-{index}-{number}" role="img" aria-label="{words}"></div>'
     return f'<div class="panel">{title}{label}{plot}</div>'
@@ -201,10 +203,6 @@ def _facts(facts: Mapping[str, Any]) -> str:
     )
 
 
-def _tokens(figures: Sequence[Figure]) -> set[str]:
-    return set().union(*(colours_in(panels_of(figure)) for figure in figures))
-
-
 def _variable(token: str) -> str:
     return "--" + token.split("/")[0].replace(".", "_")
 
@@ -231,13 +229,14 @@ def _scripts(figures: Sequence[Figure]) -> str:
     """Everything the page runs: the plots as data, the colours of both themes, Plotly and a few lines of our own."""
     if not figures:
         return f"<script>\n{_asset('page.js')}\n</script>"
-    palettes = {theme: {f"@{t}": css(t, theme) for t in sorted(_tokens(figures))} for theme in THEMES}
+    panels = [panels_of(figure) for figure in figures]
+    palettes = {theme: {f"@{t}": css(t, theme) for t in sorted(colours_in(panels))} for theme in THEMES}
     plotly = files("plotly").joinpath("package_data", "plotly.min.js").read_text(encoding="utf-8")
     plotly = plotly.replace("</script", "<\\/script")
     return "\n".join(
         [
-            f'<script type="application/json" id="figures">{_json([panels_of(figure) for figure in figures])}</script>',
-            f'<script type="application/json" id="palettes">{_json(palettes)}</script>',
+            f'<script type="application/json" id="figure-data">{_json(panels)}</script>',
+            f'<script type="application/json" id="palette-data">{_json(palettes)}</script>',
             f"<script>{plotly}</script>",
             f"<script>\n{_asset('page.js')}\n</script>",
         ]

@@ -41,6 +41,7 @@ STAMPS: dict[str, dict] = {".pdf": {"CreationDate": None}, ".svg": {"Date": None
 FONTS = ("Helvetica Neue", "Helvetica", "Arial", "Liberation Sans", "DejaVu Sans")
 DASHES = {"solid": "-", "dash": (0, (4, 2)), "dot": (0, (1, 1.6))}
 SYMBOLS = {"circle": "o", "square": "s", "diamond": "D", "cross": "P", "x": "X", "ring": "o"}
+FINE = 1_000  # cells of a heat map from which it is a picture inside the drawing
 THIN = 0.62  # a line of the page is this much thinner on paper
 
 
@@ -180,7 +181,7 @@ class _Drawing:
     def _heatmap(self, mark: Heatmap, order: float) -> None:
         cells = (self.x.edges(mark.x), self.y.edges(mark.y))
         look: dict[str, Any] = dict(
-            zorder=order - 1, edgecolors="none", linewidth=0, rasterized=mark.values.size > 10_000
+            zorder=order - 1, edgecolors="none", linewidth=0, rasterized=mark.values.size > FINE
         )
         if not mark.categories:
             norm, colours = self._scale(mark.values, mark.scale, mark.palette)
