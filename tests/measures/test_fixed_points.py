@@ -54,7 +54,7 @@ def test_counts_zeros(field, count):
 
 
 def bistable(units, pull):
-    """m = sqrt(units / 2) tiles of +-1, n along m: F(kappa) = -kappa + pull tanh(kappa), with outer zeros near +-pull."""
+    """F(kappa) = -kappa + pull tanh(kappa), with outer zeros near +-pull."""
     m = torch.ones(units, dtype=torch.float64)
     return m, m * pull / units, torch.zeros_like(m)
 
@@ -74,7 +74,10 @@ def test_the_count_is_that_of_a_root_finder(seed):
     m, n, b = 4 * normal(12, 6, seed=seed), normal(12, 6, seed=seed + 50), 2 * normal(12, 6, seed=seed + 90)
     counts = count_fixed_points(reduced_field(enclosing_grid(n), m, n, b))
     for i in range(12):
-        field = lambda k, i=i: reduced_field(torch.tensor([k], dtype=torch.float64), m[i], n[i], b[i]).item()
+
+        def field(k, i=i):
+            return reduced_field(torch.tensor([k], dtype=torch.float64), m[i], n[i], b[i]).item()
+
         edges = np.linspace(-1, 1, 30_001) * (1 + n[i].abs().sum().item())
         values = reduced_field(torch.tensor(edges), m[i], n[i], b[i]).numpy()
         roots = [scipy.optimize.brentq(field, edges[j], edges[j + 1]) for j in np.flatnonzero(np.diff(values > 0))]

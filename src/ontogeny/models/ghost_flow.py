@@ -1,4 +1,4 @@
-r"""The ghost flow: one number r, and a state that creeps past the place where a fixed point would be if r were negative.
+r"""The ghost flow: one number r, and a state that creeps past the place where a fixed point would be for negative r.
 
 $$\dot x = r + x^2, \qquad x(0) = 0$$
 
@@ -8,6 +8,7 @@ infinity at the finite time t*(r). The output is 0 before the escape and 1 after
 """
 
 import math
+from typing import Any, TypeAlias
 
 import torch
 from jaxtyping import Float
@@ -21,9 +22,11 @@ from ontogeny.tasks.contract import Shape
 
 CLAMP = 1e6  # a simulated state stops here instead of overflowing
 
+Numbers: TypeAlias = Any  # a number, or a tensor or array of numbers: the result is of the same kind
+
 
 def switch_time(drive: Float[Tensor, "*any"], threshold: float = math.inf) -> Float[Tensor, "*any"]:
-    r"""When the state passes the threshold: $t^* = \arctan(x^* / \sqrt r) / \sqrt r$, or $\pi / (2 \sqrt r)$ at infinity.
+    r"""When the state passes a threshold: $t^* = \arctan(x^* / \sqrt r) / \sqrt r$, or $\pi / (2 \sqrt r)$ at infinity.
 
     Infinite for r <= 0: the state rests at the stable fixed point and never switches.
     """
@@ -49,17 +52,17 @@ def simulate(drive: Float[Tensor, "*any"], steps: int, dt: float = 0.1) -> Float
     return torch.stack(states)
 
 
-def best_drive(delay: PerMember) -> PerMember:
+def best_drive(delay: Numbers) -> Numbers:
     r"""The r that switches at the right moment: $r_{opt} = \pi^2 / (4 T^2)$."""
     return math.pi**2 / (4 * delay**2)
 
 
-def dead_drive(delay: PerMember) -> PerMember:
+def dead_drive(delay: Numbers) -> Numbers:
     r"""The r at and below which the output never switches within 2T, so that no gradient is left: $r_{opt} / 4$."""
     return math.pi**2 / (16 * delay**2)
 
 
-def critical_rate(delay: PerMember) -> PerMember:
+def critical_rate(delay: Numbers) -> Numbers:
     r"""The learning rate above which gradient descent on the wrong time collapses: $\alpha_c = 3 \pi^4 / (32 T^5)$.
 
     The longest step down is taken at r_opt and is $\alpha\, 2 T^3 / \pi^2$; it ends in the dead zone just when it is
@@ -68,7 +71,7 @@ def critical_rate(delay: PerMember) -> PerMember:
     return 3 * math.pi**4 / (32 * delay**5)
 
 
-def descent_time(start: PerMember, delay: PerMember, rate: PerMember) -> PerMember:
+def descent_time(start: Numbers, delay: Numbers, rate: Numbers) -> Numbers:
     r"""Updates until r_opt is reached from above, for small rates: $8 (r_0^{5/2} - r_{opt}^{5/2}) / (5 \pi \alpha)$."""
     return 8 * (start**2.5 - best_drive(delay) ** 2.5) / (5 * math.pi * rate)
 
@@ -82,7 +85,7 @@ def descend(
 ) -> Float[Tensor, "*any"]:
     r"""r after plain gradient descent on the wrong time |t*(r) - T|, with its gradient +-pi / (4 r^1.5) written out.
 
-    `normalised` divides the loss by T. An r in the dead zone has no gradient and stays: collapse can be seen at the end.
+    `normalised` divides the loss by T. An r in the dead zone has no gradient and stays: collapse is seen at the end.
     """
     best, dead = best_drive(delay), dead_drive(delay)
     scale = rate * (math.pi / 4) / (delay if normalised else 1.0)
