@@ -188,7 +188,8 @@ def descent_ratio(ds: xr.Dataset) -> xr.DataArray:
     loss = ds.train_loss.transpose("member", "update").values
     rises = np.diff(loss, axis=1) > 0
     reached = np.where(rises.any(1), np.argmax(rises, axis=1) + 1.0, np.nan)
-    return reached / descent_time(ds.drive.isel(step=0), ds.delay, ds.lr)
+    start = ds.drive.isel(step=0)
+    return start.copy(data=reached) / descent_time(start, ds.delay, ds.lr)
 
 
 def fall(ds: xr.Dataset) -> xr.DataArray:
@@ -304,9 +305,9 @@ def _toy_panel(toy: xr.Dataset) -> Panel:
         return np.where(r > 0.25, np.abs(1 / np.sqrt(np.maximum(r, 0.25)) - 1), 1.0)
 
     marks = []
-    for multiple, symbol in ((BELOW, "circle"), (ABOVE, "x")):
+    for multiple in (BELOW, ABOVE):
         r = narrow(toy, dict(delay=delay, multiple=multiple)).drive.isel(member=0).values / best_drive(delay)
-        marks.append(Points(r, wrong(r), name=f"{multiple} of the critical rate", symbol=symbol, size=7))
+        marks.append(Points(r, wrong(r), name=f"{multiple} of the critical rate"))
     r = np.linspace(0, 3, 600)
     return Panel(
         "One number, the ghost flow",
@@ -352,7 +353,7 @@ def abruptness_figure(results: dict[str, xr.Dataset]) -> Figure:
         values = fall_of_learners(narrow(results["networks"], dict(delay=delay, slope=slope, rank=1, lr=0.03))).values
         x = place + np.linspace(-0.15, 0.15, len(values)) if len(values) > 1 else np.full(len(values), float(place))
         marks.append(Points(x, values, name=f"slope {slope:g}"))
-    ticks = {0: "T = 10", 1: "T = 1", 2: "T = 10", 3: "T = 1"}
+    ticks = {0.0: "T = 10", 1.0: "T = 1", 2.0: "T = 10", 3.0: "T = 1"}
     return Figure(
         "A confident read-out makes learning abrupt even when there is nothing to wait for",
         panels=[
@@ -373,10 +374,10 @@ study = Study(
     ),
     scales=dict(
         smoke=experiments(
-            starts=2,
+            starts=8,
             steps=100,
             descent=20,
-            bisected=100,
+            bisected=150,
             rounds=2,
             units=8,
             epochs=12,
