@@ -89,7 +89,7 @@ def test_a_member_follows_plain_pytorch():
     for update in range(training.steps):
         batch = cohort.data.at(update)
         loss = ((single(batch.inputs[member]) - batch.targets[member]) ** 2).sum(-1).mean() / 2
-        assert float(loss) == pytest.approx(float(losses[member, update]), rel=1e-9)
+        assert loss.item() == pytest.approx(losses[member, update].item(), rel=1e-9)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
