@@ -123,7 +123,7 @@ def test_a_diverging_member_is_frozen_and_the_others_untouched():
     assert torch.equal(losses[:2], calm)
     assert torch.equal(cohort.population.flat[:2], alone.population.flat)
     assert cohort.population.flat.isfinite().all()
-    last = [r for r in training.open(rows, CPU).records() if r.step == 30][0]
+    last = next(r for r in training.open(rows, CPU).records() if r.step == 30)
     assert last.values["diverged"].values.tolist() == [False, False, True, True]
 
 
