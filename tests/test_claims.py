@@ -88,6 +88,8 @@ def test_a_level_is_found_in_spite_of_rounding():
     assert narrow(ds, dict(noise=0.3)).x.values.tolist() == [1]
     assert narrow(ds, dict(noise=0)).x.values.tolist() == [0]
     assert narrow(ds, dict(noise=1e-9)).x.values.tolist() == [2]  # small is not 0
+    tiny = table(vary(lr=(1e-11, 2e-11)))
+    assert narrow(tiny, dict(lr=2e-11 * (1 + 1e-9))).x.values.tolist() == [1]  # the tolerance is relative
 
 
 def test_neighbouring_levels_stay_apart():
