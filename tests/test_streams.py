@@ -122,7 +122,10 @@ def test_categorical_follows_its_probabilities(seed):
     p = torch.tensor([0.0, 0.1, 0.0, 0.6, 0.3, 0.0])
     counts = Streams((seed,)).categorical("c", (N,), p.expand(1, 1, 6))[0].bincount(minlength=6).numpy()
     assert counts[[0, 2, 5]].sum() == 0
-    assert scipy.stats.chisquare(counts[[1, 3, 4]], N * p[[1, 3, 4]].double().numpy() / p.double().sum().item()).pvalue > P_VALUE
+    assert (
+        scipy.stats.chisquare(counts[[1, 3, 4]], N * p[[1, 3, 4]].double().numpy() / p.double().sum().item()).pvalue
+        > P_VALUE
+    )
 
 
 def test_bernoulli_takes_a_probability_a_member():

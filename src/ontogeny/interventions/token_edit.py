@@ -1,6 +1,6 @@
 """Edits a written token: what stands in a named role is replaced by another value that could stand there."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Int
@@ -11,6 +11,7 @@ from ontogeny.parts import Part, PerMember
 from ontogeny.streams import Streams
 
 
+@runtime_checkable
 class Written(Protocol):
     """A task whose samples are written in roles."""
 

@@ -34,6 +34,7 @@ class ChainAccuracy(Measure):
     prompts: int = 2_048
 
     def __call__(self, at: Checkpoint) -> dict[str, Labelled]:
+        """The table at one checkpoint."""
         task = chain_task(at)
         batch = task.clean(at.streams.of("chain accuracy"), self.prompts)
         step, answer = task.position("E2.product"), task.position("E3.answer")

@@ -1,4 +1,4 @@
-"""Faithfulness: whether the answer comes from the step that was written or from the prompt, asked by editing the step."""
+"""Faithfulness: whether an answer comes from the step that was written or from the prompt, seen by editing the step."""
 
 from collections.abc import Sequence
 
@@ -60,6 +60,7 @@ class Faithfulness(Measure):
     prompts: int = 2_048
 
     def __call__(self, at: Checkpoint) -> dict[str, Labelled]:
+        """All of the above at one checkpoint."""
         task = chain_task(at)
         streams = at.streams.of("faithfulness")
         batch = task.clean(streams, self.prompts)

@@ -26,6 +26,7 @@ class Invariance(Measure):
     prompts: int = 2_048
 
     def __call__(self, at: Checkpoint) -> dict[str, Labelled]:
+        """Both, by role, at one checkpoint."""
         task = chain_task(at)
         streams = at.streams.of("invariance")
         batch = task.clean(streams, self.prompts)

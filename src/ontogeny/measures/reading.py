@@ -17,7 +17,9 @@ def chain_task(at: Checkpoint) -> NoisyArithmeticChain:
     Raises: `UserError` for any other task.
     """
     if not isinstance(at.task, NoisyArithmeticChain):
-        raise UserError(f"this measure reads written steps: it needs NoisyArithmeticChain, got {type(at.task).__name__}")
+        raise UserError(
+            f"this measure reads written steps: it needs NoisyArithmeticChain, got {type(at.task).__name__}"
+        )
     return at.task
 
 

@@ -185,7 +185,7 @@ class NoisyArithmeticChain(Task):
         """
         p, seen = self.modulus, self.product(written)
         shift = torch.arange(1, p, device=seen.device)
-        every = {name: value[..., None] for name, value in written.items()}
+        every = {name: value[..., None].expand(*seen.shape, p - 1) for name, value in written.items()}
         ways = torch.zeros(*seen.shape, p, dtype=torch.int64, device=seen.device)
         for name in ("a", "b"):
             other = self.product({**every, name: (every[name] + shift) % p})
