@@ -12,15 +12,16 @@ What was found: with rare wrong steps, networks end faithful. With frequent ones
 stop reading the step; halfway both answers compete, and the answer is unsure exactly where prompt and step disagree.
 The best possible predictor changes sides where both noises are equal; networks change later: following is simpler.
 
-What you see: on the left of the figure, following (solid) and skipping (dashed) at the end of training against the
-noise of the step, with the optimum in grey; then following, the entropy of the answer after an edit, and how well that
-entropy gives away that prompt and step disagree (0.5: not at all), against training time.
+What you see: following (solid) and skipping (dashed) at the end of training against the noise of the step, with the
+optimum in grey; then, along training, following, the entropy of the answer after an edit, and how well that entropy
+gives away that prompt and step disagree (0.5: not at all).
 
 To vary it: `--set step_noise=0,0.1,0.5` takes other levels. Networks of one level differ by a factor of three in the
 time they take to change sides: take more of them with `--seeds 16`. Modulus, layout of the chain, prompt noise and the
 network are arguments of `experiment` in this file.
 """
 
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -36,7 +37,8 @@ from ontogeny.measures.faithfulness import Faithfulness
 from ontogeny.measures.inconsistency_probe import InconsistencyProbe
 from ontogeny.measures.invariance import Invariance
 from ontogeny.models.transformer import Transformer
-from ontogeny.report.figure import Axis, Band, Dash, Figure, Line, Mark, Panel, Rule, level
+from ontogeny.report.curves import Curves
+from ontogeny.report.figure import Axis, Band, Dash, Figure, Line, Mark, Panel, Rule
 from ontogeny.tasks.noisy_arithmetic import NoisyArithmeticChain
 from ontogeny.training.objectives import CrossEntropy
 from ontogeny.training.optimizers import AdamW
@@ -163,41 +165,11 @@ def hump(ds: xr.Dataset) -> xr.DataArray:
     return ((rise.max("step") >= RISE) & (fall >= RISE)).astype(float)
 
 
-def curves(results: dict[str, xr.Dataset]) -> Figure:
-    """Following and skipping at the end against the step noise; following, entropy and alarm against training."""
+def threshold_figure(results: dict[str, xr.Dataset]) -> Figure:
+    """Following and skipping at the end of training against the step noise, the optimum beside them."""
     ds = results["main"]
-    levels = sorted(set(ds.step_noise.values.tolist()))
-    by_level = {eps: narrow(ds, {"step_noise": eps}) for eps in levels}
-    lead = [float(final_lead(d).mean()) for d in by_level.values()]
-    end = int(ds.step[-1])
-    panels = [_end_panel(by_level, end)]
-    for title, unit, read in (
-        ("Following the edited step", "share of edits", following),
-        ("Entropy of the answer after an edit", "nats", lambda d: d.entropy),
-        ("Entropy as an alarm", "AUROC", lambda d: d.alarm),
-    ):
-        marks = [
-            Line(
-                d.step.values,
-                read(d).mean("member").values,
-                name=f"step noise {eps:g}",
-                colour=level(i, of=len(levels)),
-            )
-            for i, (eps, d) in enumerate(by_level.items())
-        ]
-        panels.append(Panel(title, x=Axis("update"), y=Axis("", unit=unit), marks=marks))
-    count = len(set(ds.seed.values.tolist()))
-    return Figure(
-        "Above a critical noise the written step is skipped",
-        panels=panels,
-        columns=2,
-        caption=f"Means over {count} seeds, bands from the lowest to the highest; non-zero products. Grey: the exact "
-        f"posterior, which changes sides at the prompt noise, {PROMPT_NOISE:g}. {crossing(levels, lead, end)}",
-    )
-
-
-def _end_panel(by_level: dict[float, xr.Dataset], end: int) -> Panel:
-    levels = list(by_level)
+    by_level = {eps: narrow(ds, at(eps)) for eps in sorted(set(ds.step_noise.values.tolist()))}
+    levels, end = list(by_level), f"{int(ds.step[-1]):,} updates"
 
     def ways(name: str, read: Statistic, optimal: str, dash: Dash) -> list[Mark]:
         each = [read(d) for d in by_level.values()]
@@ -213,19 +185,43 @@ def _end_panel(by_level: dict[float, xr.Dataset], end: int) -> Panel:
         *ways("skips the step", final_skipping, "optimal_skipping", "dash"),
         Rule(x=PROMPT_NOISE, label="prompt noise"),
     ]
-    x, y = Axis("step noise", log=True), Axis("share of edits", limits=(0, 1))
-    return Panel(f"After {end:,} updates", x=x, y=y, marks=marks)
+    lead = [float(final_lead(d).mean()) for d in by_level.values()]
+    return Figure(
+        "Above a critical noise the written step is skipped",
+        [
+            Panel(
+                f"After {end}", x=Axis("step noise", log=True), y=Axis("share of edits", limits=(0.0, 1.0)), marks=marks
+            )
+        ],
+        caption="Mean over seeds, with a band from the least to the greatest; products other than 0. Grey: the exact "
+        f"posterior, which changes sides where both noises are equal. {crossing(levels, lead)} after {end}.",
+    )
 
 
-def crossing(levels: list[float], lead: list[float], end: int) -> str:
+def passage_figure(results: dict[str, xr.Dataset]) -> Figure:
+    """Following, the entropy of the answer after an edit, and what it gives away, along training."""
+    shown = {
+        "Follows the edited step": Curves("following", colour="step_noise", where={"product": "non-zero"}),
+        "Entropy after an edit": Curves("entropy", colour="step_noise"),
+        "Entropy as an alarm": Curves("alarm", colour="step_noise"),
+    }
+    return Figure(
+        "With frequent noise networks first follow the step, then stop",
+        [replace(curve(results).panels[0], title=title) for title, curve in shown.items()],
+        legend="step noise",
+        caption="Median over seeds, with a band from the least to the greatest. The alarm is the AUROC of the answer's "
+        "entropy for prompt and step disagreeing: 0.5 in a network that reads only one of them.",
+    )
+
+
+def crossing(levels: list[float], lead: list[float]) -> str:
     """Where mean following less skipping first changes sign, linear in ln(noise) between positive levels, in words."""
     for (low, before), (high, after) in pairwise(zip(levels, lead, strict=True)):
+        if before > 0 >= after and low == 0:
+            return f"The networks change sides below {high:g}"
         if before > 0 >= after:
-            if low <= 0:
-                return f"The networks change sides below {high:g} after {end:,} updates."
-            at = np.exp(np.log(low) + before / (before - after) * np.log(high / low))
-            return f"The networks change sides near {at:.2g} after {end:,} updates."
-    return f"No change of sides between these levels after {end:,} updates."
+            return f"The networks change sides near {low * (high / low) ** (before / (before - after)):.2g}"
+    return "The networks do not change sides between these levels"
 
 
 def experiment(
@@ -377,7 +373,7 @@ study = Study(
             model=Transformer(layers=1, width=32, heads=2),
             count=2,
             steps=30,
-            interval=10,
+            interval=15,
             measures=everything(64, 128),
         ),
         desk=experiment(),
@@ -392,7 +388,7 @@ study = Study(
         ),
     ),
     claims=[*threshold, *simplicity, *mixed_mode, *self_verification],
-    figures=[curves],
+    figures=[threshold_figure, passage_figure],
     differs=[
         "Desk: modulus 11, 2 layers of width 64, learned positions, 3,000 updates of 64 fresh chains. The paper: "
         "modulus 97, 3 layers of width 128, rotary positions, 62,500 updates of 512; the gpu scale 20,000 of these.",
