@@ -21,8 +21,8 @@ _HOME = {
     "Study": "study",
     "Training": "training.experiment",
     "Trial": "trial",
-    "every": "training.schedule",
-    "log_spaced": "training.schedule",
+    "every": "training.steps",
+    "log_spaced": "training.steps",
     "load": "store",
 }
 

@@ -1,16 +1,42 @@
 """What an experiment is: whatever turns a table of conditions into labelled measurements."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Protocol, Self
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor
 
-from ontogeny.factors import Table
+from ontogeny.errors import UserError
+from ontogeny.factors import EMPTY, Table
 from ontogeny.labelled import Record
-from ontogeny.parts import Part, resolve
+from ontogeny.parts import Part, resolve, structure
 
 Row = dict[str, Any]
+Self = TypeVar("Self", bound="Experiment")  # typing.Self, which beartype cannot check method by method
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What an experiment will take, before it starts. None is unknown."""
+
+    members: int
+    populations: int  # groups that share a structure
+    cohorts: int  # pieces that run one after another
+    parameters: int | None = None  # of all members
+    flops: float | None = None  # matrix products of the whole training
+    bytes: int | None = None  # the most that one cohort holds
+    seconds: float | None = None  # training alone
+
+    def __str__(self) -> str:
+        words = f"{self.members:,} members in {self.populations:,} populations, {self.cohorts:,} cohorts"
+        if self.parameters is not None:
+            words += f", {self.parameters:,} parameters"
+        if self.flops is not None:
+            words += f", {self.flops:.2g} FLOPs"
+        if self.bytes is not None:
+            words += f", about {self.bytes / 1e6:,.0f} MB"
+        return words + (", time unknown" if self.seconds is None else f", about {self.seconds:,.0f} s of training")
 
 
 class Cohort(Protocol):
@@ -38,9 +64,24 @@ class Experiment(Part):
 
     factors: Table
 
-    def member(self, row: Row) -> Self:
-        """The experiment of one member: every factor replaced by the row's value."""
-        return resolve(self, row)
+    def member(self: Self, row: Row) -> Self:
+        """The experiment of one member: every factor replaced by the row's value, and no table of others.
+
+        Raises: `UserError` for values that cannot work, with the row's factors.
+        """
+        return resolve(self.replace(factors=EMPTY), row)
+
+    def populations(self, rows: Sequence[Row]) -> list[list[int]]:
+        """Indices of the rows that share a structure, a list a population.
+
+        Raises: `UserError` for a row whose values cannot work, or a table without seeds.
+        """
+        if rows and "seed" not in rows[0]:
+            raise UserError("an experiment needs the factor seed: factors=vary(...) * seeds(4)")
+        groups: dict[str, list[int]] = {}
+        for i, row in enumerate(rows):
+            groups.setdefault(structure(self.member(row)), []).append(i)
+        return list(groups.values())
 
     def plan(self, rows: Sequence[Row], device: torch.device) -> list[list[int]]:
         """Splits the rows into cohorts: what shares a structure stands together, in pieces that fit the machine."""
@@ -49,3 +90,7 @@ class Experiment(Part):
     def open(self, rows: Sequence[Row], device: torch.device) -> Cohort:
         """Starts the members of these rows, which share a structure."""
         raise NotImplementedError
+
+    def estimate(self, rows: Sequence[Row], device: torch.device) -> Estimate:
+        """What the rows will take, as far as it can be told beforehand."""
+        return Estimate(len(rows), len(self.populations(rows)), len(self.plan(rows, device)))

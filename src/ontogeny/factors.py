@@ -68,6 +68,9 @@ class Table:
         raise UserError(f"factor {here[0]!r} is tied to others in this study: change it in the study's file")
 
 
+EMPTY = Table((), ("zip", {}))
+
+
 def vary(**levels: Sequence[Any]) -> Table:
     """The product of the factors named: `vary(noise=(0, 0.1), width=(16, 32))` has four rows.
 

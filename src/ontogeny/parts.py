@@ -11,7 +11,7 @@ import types
 import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Self, TypeVar, dataclass_transform
+from typing import Annotated, Any, TypeVar, dataclass_transform
 
 import torch
 from torch import Tensor
@@ -19,6 +19,7 @@ from torch import Tensor
 from ontogeny.errors import UserError, nearest
 
 P = TypeVar("P")
+Self = TypeVar("Self", bound="Part")  # typing.Self, which beartype cannot check method by method
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ class Part:
     def check(self) -> None:
         """Raises `UserError` when the values cannot work together."""
 
-    def replace(self, **fields: Any) -> Self:
+    def replace(self: Self, **fields: Any) -> Self:
         """A copy with other values in the named fields."""
         for name in fields:
             if name not in (known := {f.name for f in dataclasses.fields(self)}):  # type: ignore[arg-type]
@@ -147,7 +148,7 @@ def stacked_fields(kind: type) -> frozenset[str]:
 
 def _annotations(hint: Any) -> list[Any]:
     found = list(getattr(hint, "__metadata__", ()))
-    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+    if typing.get_origin(hint) in (typing.Union, types.UnionType, tuple):
         for option in typing.get_args(hint):
             found += _annotations(option)
     return found
@@ -165,8 +166,8 @@ def stack(values: Sequence[P], *, device: torch.device | str = "cpu") -> P:
             merged: dict[str, Any] = {}
             for name, v in _fields(first).items():
                 column = [getattr(p, name) for p in values]
-                if name in stacked and isinstance(v, int | float):
-                    merged[name] = torch.tensor(column, dtype=torch.float64, device=device)
+                if name in stacked and _numeric(v):
+                    merged[name] = _table(column, device)
                 else:
                     merged[name] = stack(column, device=device)
             return first.replace(**merged)
@@ -177,6 +178,18 @@ def stack(values: Sequence[P], *, device: torch.device | str = "cpu") -> P:
         case _:
             assert all(v is first or v == first for v in values), f"{first!r} differs inside a population"
             return first
+
+
+def _numeric(value: Any) -> bool:
+    return isinstance(value, int | float) or (
+        isinstance(value, tuple) and len(value) > 0 and all(isinstance(v, int | float) for v in value)
+    )
+
+
+def _table(column: list[Any], device: torch.device | str) -> Any:
+    if isinstance(column[0], tuple):
+        return tuple(_table(list(c), device) for c in zip(*column, strict=True))
+    return torch.tensor(column, dtype=torch.float64, device=device)
 
 
 def structure(value: Any) -> Any:
@@ -195,7 +208,7 @@ def describe(value: Any, *, per_member: bool = True) -> Any:
             kind = type(value)
             hidden = frozenset[str]() if per_member else stacked_fields(kind)
             fields = {
-                k: STACKED if k in hidden and isinstance(v, int | float) else describe(v, per_member=per_member)
+                k: STACKED if k in hidden and _numeric(v) else describe(v, per_member=per_member)
                 for k, v in _fields(value).items()
             }
             return {"part": f"{kind.__module__}.{kind.__qualname__}", **fields}

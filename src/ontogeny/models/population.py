@@ -12,8 +12,8 @@ ALIGNMENT = 16  # float32 numbers in 64 bytes: MKL picks its kernels by alignmen
 class Population:
     """A stacked network whose parameters live in one table, `flat [member, parameter]`.
 
-    Every parameter of the network is a view into `flat`, and its gradient a view into `gradient`: an optimizer is a few
-    element-wise operations on two tables, and saving, freezing or picking members is a matter of rows.
+    Every parameter of the network is a view into `flat`, and `backward` fills `gradient`, a table of the same layout:
+    an optimizer is a few element-wise operations on two tables, and freezing or picking members is a matter of rows.
     """
 
     def __init__(self, network: nn.Module) -> None:
@@ -32,11 +32,18 @@ class Population:
         for name, p in named:
             self._view(self.flat, name).copy_(p.detach())
             p.data = self._view(self.flat, name)
-            p.grad = self._view(self.gradient, name)
+        self._parameters = [p for _, p in named]
+        self._slopes = [self._view(self.gradient, name) for name in self.layout]
 
     def __call__(self, inputs: Tensor) -> Tensor:
         """Outputs `[member, sample, ...]` for inputs `[member, sample, ...]`."""
         return self.network(inputs)
+
+    def backward(self, loss: Float[Tensor, "member"]) -> None:
+        """Fills `gradient` with the gradient of each member's loss; what was there is forgotten."""
+        slopes = torch.autograd.grad(loss, self._parameters, torch.ones_like(loss))
+        for place, slope in zip(self._slopes, slopes, strict=True):
+            place.copy_(slope)
 
     def parameters(self) -> dict[str, Tensor]:
         """Parameters by name, `[member, ...]`: views, not copies."""
@@ -46,10 +53,6 @@ class Population:
     def parameters_each(self) -> int:
         """Number of parameters of one member."""
         return sum(shape.numel() for _, shape in self.layout.values())
-
-    def load(self, flat: Float[Tensor, "member parameter"]) -> None:
-        """Takes over the parameters of a table of the same layout."""
-        self.flat.copy_(flat)
 
     def _view(self, table: Tensor, name: str) -> Tensor:
         start, shape = self.layout[name]

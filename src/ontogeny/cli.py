@@ -1,0 +1,332 @@
+"""The command line: it composes the library and turns every mendable error into one line."""
+
+import json
+import secrets
+import sys
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ontogeny.errors import RunFailed, UserError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from ontogeny.run import Prepared
+    from ontogeny.verdicts import Verdict
+
+app = typer.Typer(
+    name="ontogeny",
+    help="A laboratory for the science of how neural networks learn.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+
+Name = Annotated[str, typer.Argument(metavar="SLUG|FILE.py", help="A study's name, or a file that defines one.")]
+Folder = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.")]
+ScaleOption = Annotated[str, typer.Option(help="How large: smoke (seconds), desk (minutes), gpu (the paper's own).")]
+Seeds = Annotated[int | None, typer.Option(help="How many seeds, from 1,000 on.")]
+Levels = Annotated[
+    list[str] | None, typer.Option("--set", metavar="FACTOR=VALUES", help="Other levels: --set noise=0,0.1. Repeatable.")
+]
+Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output, and nothing else there.")]
+
+
+@app.callback()
+def options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and leave.")] = False,
+) -> None:
+    """A laboratory for the science of how neural networks learn."""
+    _Debug.on = debug
+    if version:
+        from ontogeny import __version__
+
+        print(__version__)  # noqa: T201
+        raise typer.Exit
+
+
+@app.command("list")
+def list_studies(as_json: AsJson = False) -> None:
+    """The studies that are there, with their findings."""
+    from ontogeny.catalog import findings
+
+    found = dict(findings())
+    if as_json:
+        _print_json([{"slug": slug, "finding": finding} for slug, finding in found.items()])
+        return
+    from rich.table import Table
+
+    table = Table(box=None, padding=(0, 2, 1, 0), show_header=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column()
+    for slug, finding in found.items():
+        table.add_row(slug, finding)
+    _out().print(table)
+    _out().print("ontogeny show SLUG tells more of one, ontogeny run SLUG runs it.", style="dim")
+
+
+@app.command()
+def show(name: Name, scale: ScaleOption = "desk") -> None:
+    """What a study found, varies and claims."""
+    from ontogeny.locate import find
+
+    found = find(name)
+    study, paper = found.study, found.study.paper
+    console = _out()
+    console.print(found.docstring.strip(), markup=False, highlight=False)
+    console.print(f"\n[bold]Paper[/]  {paper.title} ({paper.authors}, {paper.year}) {paper.link}", highlight=False)
+    for experiment_name, experiment in study.experiments(scale).items():
+        console.print(f"\n[bold]Experiment[/] {experiment_name} at {scale} scale", highlight=False)
+        rows = experiment.factors.rows()
+        for column in experiment.factors.columns:
+            levels = list(dict.fromkeys(row[column] for row in rows))
+            shown = ", ".join(str(level) for level in levels[:12]) + (" ..." if len(levels) > 12 else "")
+            console.print(f"  {column}: {shown}", highlight=False, markup=False)
+        console.print(f"  {len(rows)} members", highlight=False)
+    console.print("\n[bold]Claims[/]")
+    for claim in study.claims:
+        console.print(f"  {claim.id}: {claim.says}", highlight=False, markup=False)
+        if claim.control:
+            console.print(f"      control: {claim.control.says}", highlight=False, markup=False, style="dim")
+    if study.differs:
+        console.print("\n[bold]Differs from the paper[/]")
+        for i, line in enumerate(study.differs, 1):
+            console.print(f"  {i}. {line}", highlight=False, markup=False)
+
+
+@app.command()
+def run(
+    name: Name,
+    scale: ScaleOption = "desk",
+    seeds: Seeds = None,
+    levels: Levels = None,
+    device: Device = "auto",
+    out: Annotated[Path | None, typer.Option(help="Folder of the run; an unfinished one is gone on with.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would run, and stop.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Run a study, judge its claims and write its report. The same command again goes on where it was left."""
+    from ontogeny.locate import find
+    from ontogeny.run import prepare
+
+    prepared = prepare(find(name), scale, _levels(levels or []), seeds, device)
+    if dry_run:
+        _dry_run(prepared, as_json)
+        return
+    folder = out or prepared.folder
+    verdicts = _run(prepared, folder)
+    if as_json:
+        _print_json({"study": prepared.found.slug, "scale": scale, "run": str(folder), "claims": _claims(verdicts)})
+    else:
+        _print_verdicts({prepared.found.slug: verdicts})
+        _out().print(f"report: {folder / 'report.html'}", highlight=False, soft_wrap=True)
+        _out().print(f"data:   ontogeny.load({str(folder)!r})", highlight=False, soft_wrap=True, markup=False)
+
+
+@app.command()
+def verify(
+    names: Annotated[list[str] | None, typer.Argument(metavar="[SLUG...]", help="Studies; all when none is named.")] = None,
+    scale: ScaleOption = "desk",
+    device: Device = "auto",
+    as_json: AsJson = False,
+    out: Annotated[Path, typer.Option(help="Folder that keeps the verdicts.")] = Path("verdicts"),
+) -> None:
+    """Run studies and keep their verdicts. Exits with 1 when a claim is invalid or a run breaks."""
+    from ontogeny.catalog import slugs
+    from ontogeny.locate import find
+    from ontogeny.review import register
+    from ontogeny.run import prepare
+
+    found = [find(name) for name in names or slugs()]
+    results: dict[str, list[Verdict]] = {}
+    broken: dict[str, str] = {}
+    for one in found:
+        if scale not in one.study.scales:
+            continue
+        try:
+            prepared = prepare(one, scale, {}, None, device)
+            results[one.slug] = _run(prepared, prepared.folder)
+            register(prepared, prepared.folder, results[one.slug], out)
+        except UserError as error:
+            _Debug.show(error)
+            broken[one.slug] = str(error)
+            _err().print(f"{one.slug}: {error}", style="red", highlight=False, markup=False, soft_wrap=True)
+    if as_json:
+        studies = {slug: _claims(verdicts) for slug, verdicts in results.items()}
+        _print_json({"scale": scale, "studies": studies, "broken": broken})
+    else:
+        _print_verdicts(results)
+    if broken or any(v.verdict == "invalid" for verdicts in results.values() for v in verdicts):
+        raise typer.Exit(1)
+
+
+@app.command()
+def report(
+    run: Folder,
+    figures: Annotated[str | None, typer.Option(metavar="pdf|svg|png", help="Write the figures for a paper, too.")] = None,
+) -> None:
+    """Write the report of a run again."""
+    from ontogeny.prove import reopen
+    from ontogeny.review import judge_run, save_figures, write_report
+
+    prepared = reopen(run)
+    verdicts = judge_run(prepared, run)
+    _out().print(str(write_report(prepared, run, verdicts)), highlight=False, soft_wrap=True)
+    if figures:
+        for path in save_figures(prepared, run, figures):
+            _out().print(str(path), highlight=False, soft_wrap=True)
+
+
+@app.command()
+def export(
+    run: Folder,
+    to: Annotated[str, typer.Option(metavar="zarr|netcdf|parquet|csv", help="What to write.")] = "netcdf",
+    out: Annotated[Path | None, typer.Option(help="Where; a folder beside the run when left out.")] = None,
+) -> None:
+    """Write a run's dataset as Zarr, netCDF, Parquet or CSV."""
+    from ontogeny.export import export as write
+
+    for path in write(run, to, out or run.with_name(f"{run.name}-{to}")):
+        _out().print(str(path), highlight=False, soft_wrap=True)
+
+
+@app.command()
+def prove(
+    run: Folder,
+    member: Annotated[int | None, typer.Option(help="Which member; a random one when left out.")] = None,
+) -> None:
+    """Make one member of a finished run again, alone, and compare every number bit for bit."""
+    from rich.progress import Progress
+
+    from ontogeny.prove import Proof
+    from ontogeny.prove import prove as compare
+
+    with Progress(console=_err(), transient=True) as bar:
+        task = bar.add_task("making one member again, alone", total=None)
+        for seen in compare(run, secrets.randbelow(1 << 30) if member is None else member):
+            if isinstance(seen, Proof):
+                proof = seen
+            else:
+                bar.update(task, completed=seen[0], total=seen[1])
+    row = ", ".join(f"{k}={v}" for k, v in proof.row.items())
+    how = "bit for bit" if proof.exact else "within 1e-4 (bits are only promised on a CPU)"
+    if not proof.holds:
+        raise RunFailed(f"{proof.differing} of {proof.compared} numbers differ for {row}: {proof.where}")
+    _out().print(f"proved: {proof.compared:,} numbers of the member with {row} came out the same, {how}", highlight=False)
+
+
+@app.command()
+def new(
+    slug: Annotated[str, typer.Argument(help="Name of the study: words with hyphens.")],
+    out: Annotated[Path, typer.Option(help="Folder for the file.")] = Path("."),
+) -> None:
+    """Write a study file to fill in. It runs as it is."""
+    from ontogeny.template import write_template
+
+    path = write_template(slug, out)
+    _out().print(f"{path} is there: ontogeny run {path} --scale smoke", highlight=False, soft_wrap=True)
+
+
+def main() -> None:
+    """The command. User errors are one line and exit code 2, failed runs 1."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        _err().print("interrupted: what was committed is kept, the same command goes on from there", highlight=False)
+        sys.exit(2)
+    except UserError as error:
+        _Debug.show(error)
+        _err().print(f"error: {error}", style="red", highlight=False, markup=False, soft_wrap=True)
+        sys.exit(1 if isinstance(error, RunFailed) else 2)
+
+
+class _Debug:
+    """Whether errors show their traceback."""
+
+    on = False
+
+    @classmethod
+    def show(cls, error: Exception) -> None:
+        if cls.on:
+            traceback.print_exception(error)
+
+
+def _run(prepared: "Prepared", folder: Path) -> "list[Verdict]":
+    from ontogeny.progress import RichWatcher
+    from ontogeny.review import judge_run, write_report
+    from ontogeny.run import run as measure
+
+    watcher = RichWatcher(_err())
+    _err().print(f"{prepared.found.slug} at {prepared.scale} scale into {folder}", highlight=False, soft_wrap=True)
+    try:
+        measure(prepared, folder, watcher)
+    finally:
+        watcher.close()
+    verdicts = judge_run(prepared, folder)
+    write_report(prepared, folder, verdicts)
+    return verdicts
+
+
+def _levels(given: list[str]) -> dict[str, tuple[Any, ...]]:
+    """`noise=0,0.1` as a factor and its levels."""
+    levels = {}
+    for one in given:
+        name, equals, values = one.partition("=")
+        if not equals or not name or not values:
+            raise UserError(f"--set {one} is not FACTOR=VALUES: write it like --set noise=0,0.1")
+        levels[name] = tuple(_value(text) for text in values.split(","))
+    return levels
+
+
+def _value(text: str) -> Any:
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return {"true": True, "false": False}.get(text.lower(), text)
+
+
+def _dry_run(prepared: "Prepared", as_json: bool) -> None:
+    estimates = {
+        name: experiment.estimate(experiment.factors.rows(), prepared.device)
+        for name, experiment in prepared.experiments.items()
+    }
+    if as_json:
+        experiments = {name: vars(estimate) for name, estimate in estimates.items()}
+        _print_json({"study": prepared.found.slug, "scale": prepared.scale, "experiments": experiments})
+        return
+    for name, estimate in estimates.items():
+        _out().print(f"{name}: {estimate}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _claims(verdicts: "list[Verdict]") -> list[dict[str, Any]]:
+    return [verdict.as_json() for verdict in verdicts]
+
+
+def _print_verdicts(results: "dict[str, list[Verdict]]") -> None:
+    from ontogeny.review import verdict_table
+
+    _out().print(verdict_table(results))
+
+
+def _print_json(content: Any) -> None:
+    print(json.dumps(content, indent=2, allow_nan=False))  # noqa: T201
+
+
+def _out() -> "Console":
+    from rich.console import Console
+
+    return Console()
+
+
+def _err() -> "Console":
+    from rich.console import Console
+
+    return Console(stderr=True)

@@ -1,0 +1,48 @@
+"""What a run was made with and on: versions and hardware."""
+
+import os
+import platform
+from pathlib import Path
+from typing import Any
+
+import numpy
+import scipy
+import torch
+import xarray
+
+from ontogeny import __version__
+
+
+def versions() -> dict[str, str]:
+    """Versions of what numbers depend on."""
+    return {
+        "ontogeny": __version__,
+        "torch": torch.__version__,
+        "numpy": numpy.__version__,
+        "scipy": scipy.__version__,
+        "xarray": xarray.__version__,
+        "python": platform.python_version(),
+    }
+
+
+def hardware(device: torch.device) -> dict[str, Any]:
+    """Processor, cores, threads, memory in GB and, on a GPU, its name."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
+    found = {
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "memory_gb": round(memory, 1),
+    }
+    if device.type == "cuda":
+        found["gpu"] = torch.cuda.get_device_name(device)
+    return found
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()

@@ -1,0 +1,233 @@
+"""The store: a run as a folder that describes itself, in which what belongs to a checkpoint appears as one.
+
+    run.json                              study, definition, factors, plan, versions, hardware
+    <experiment>/cohort-0000/
+        segment-00000050/values.safetensors   everything measured since the segment before
+                         state.safetensors    weights and all that resuming needs; kept in the last segment only
+    verdicts.json  report.html            written when everything has been measured
+
+A segment is written beside its place, synced, and renamed into it.
+"""
+
+import errno
+import json
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from ontogeny.errors import RunFailed, UserError, nearest
+from ontogeny.labelled import Record
+
+FORMAT = 1
+
+Piece = tuple[np.ndarray, tuple[str, ...], dict[str, list[Any]], str]
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Writes a file that is either the old one or the new one, whatever happens."""
+    with whole(path.parent):
+        beside = path.with_name(f".{path.name}.tmp")
+        with open(beside, "w") as file:
+            json.dump(content, file, indent=1, default=str)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+
+
+def read_json(path: Path) -> Any:
+    """Reads what `write_json` wrote.
+
+    Raises: `UserError` when the file is missing or is not JSON.
+    """
+    try:
+        return json.loads(path.read_text())
+    except FileNotFoundError:
+        raise UserError(f"{path.parent} is not a run: it has no {path.name}") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is corrupt ({error}): delete the run's folder and run the study again") from None
+
+
+@contextmanager
+def whole(folder: Path) -> Iterator[None]:
+    """Turns a full disk or a folder that cannot be written into one line."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise RunFailed(
+                f"no space left for {folder}: what was committed is kept; free some space and run the same command again"
+            ) from None
+        if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
+            raise UserError(f"{folder} cannot be written ({error.strerror}): choose another folder with --out") from None
+        raise
+    except SafetensorError as error:
+        if "No space" in str(error):
+            raise RunFailed(
+                f"no space left for {folder}: what was committed is kept; free some space and run the same command again"
+            ) from None
+        raise
+
+
+class CohortStore:
+    """The segments of one cohort."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def segments(self) -> list[Path]:
+        """What was committed, oldest first."""
+        return sorted(self.folder.glob("segment-*"))
+
+    def state(self) -> dict[str, Tensor] | None:
+        """The state to go on from; None for a cohort that has not begun."""
+        segments = self.segments()
+        return _read_tensors(segments[-1] / "state.safetensors") if segments else None
+
+    def commit(self, records: Sequence[Record], state: dict[str, Tensor]) -> None:
+        """Adds a segment, whole or not at all, and then drops the state that it replaces."""
+        before = self.segments()
+        name = f"segment-{len(before):08d}"
+        beside = self.folder / f".{name}"
+        with whole(self.folder):
+            shutil.rmtree(beside, ignore_errors=True)
+            beside.mkdir(parents=True)
+            tensors, labels = _flatten(records)
+            save_file(tensors, beside / "values.safetensors", metadata={"records": json.dumps(labels)})
+            save_file({k: v.detach().cpu().contiguous() for k, v in state.items()}, beside / "state.safetensors")
+            for path in (beside / "values.safetensors", beside / "state.safetensors", beside):
+                _sync(path)
+            os.rename(beside, self.folder / name)
+            _sync(self.folder)
+        for old in before:
+            (old / "state.safetensors").unlink(missing_ok=True)
+
+    def dataset(self) -> xr.Dataset:
+        """Everything that was measured, with dims `member`, `step` and the measures' own."""
+        stepped: dict[str, dict[int, Piece]] = {}
+        single: dict[str, list[Piece]] = {}
+        for segment in self.segments():
+            for step, name, piece in _read_values(segment / "values.safetensors"):
+                if step is None or "update" in piece[1]:
+                    single.setdefault(name, []).append(piece)
+                else:
+                    stepped.setdefault(name, {})[step] = piece
+        arrays = {name: _along_steps(pieces) for name, pieces in stepped.items()}
+        for name, pieces in single.items():
+            arrays[name] = xr.concat([_array(p) for p in pieces], "update") if len(pieces) > 1 else _array(pieces[0])
+        return xr.Dataset(arrays)
+
+
+def load(run: str | Path, experiment: str | None = None) -> xr.Dataset:
+    """The labelled dataset of a run: dims `member`, `step`, then the measures' own; factors are coordinates of `member`.
+
+    `experiment` names one where a study has several. A run that is not finished gives what it has so far.
+
+    Raises: `UserError` for a folder that is no run, from another format, or corrupt, and for an unknown experiment.
+    """
+    folder = Path(run)
+    about = read_about(folder)
+    names = list(about["experiments"])
+    if experiment is None and len(names) > 1:
+        raise UserError(f"{folder} has {len(names)} experiments: say which of {', '.join(names)}")
+    name = experiment or names[0]
+    if name not in names:
+        raise UserError(f"no experiment {name!r} in {folder}: {nearest(name, names)}")
+    plan = about["experiments"][name]
+    parts, members = [], []
+    for i, rows in enumerate(plan["cohorts"]):
+        part = CohortStore(folder / name / f"cohort-{i:04d}").dataset()
+        if part.sizes.get("member"):
+            parts.append(part)
+            members += rows
+    if not parts:
+        raise UserError(f"nothing has been measured in {folder} yet: run the study again to go on")
+    joined = parts[0] if len(parts) == 1 else xr.concat(parts, "member", join="outer", coords="minimal", compat="override")
+    rows = [plan["rows"][i] for i in members]
+    factors = {factor: ("member", np.array([row[factor] for row in rows])) for factor in rows[0]}
+    return joined.assign_coords(member=members, **factors).sortby("member").assign_attrs(
+        study=about["study"], scale=about["scale"], experiment=name
+    )
+
+
+def read_about(folder: Path) -> dict[str, Any]:
+    """What a run says of itself.
+
+    Raises: `UserError` when it is no run, or one of another format.
+    """
+    about = read_json(folder / "run.json")
+    if not isinstance(about, dict) or about.get("format") != FORMAT:
+        found = about.get("format") if isinstance(about, dict) else None
+        raise UserError(f"{folder} has run format {found}, this ontogeny reads format {FORMAT}: run the study again")
+    return about
+
+
+def _flatten(records: Sequence[Record]) -> tuple[dict[str, Tensor], list[dict[str, Any]]]:
+    tensors: dict[str, Tensor] = {}
+    labels: list[dict[str, Any]] = []
+    for i, record in enumerate(records):
+        names = {}
+        for name, array in record.values.items():
+            tensors[f"{i}/{name}"] = array.values.detach().cpu().contiguous()
+            coords = {dim: [_plain(v) for v in values] for dim, values in array.coords.items()}
+            names[name] = {"dims": array.dims, "coords": coords, "unit": array.unit}
+        labels.append({"step": record.step, "values": names})
+    return tensors, labels
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if hasattr(value, "item") else value
+
+
+def _read_values(path: Path) -> Iterator[tuple[int | None, str, Piece]]:
+    try:
+        with safe_open(path, framework="np") as file:
+            for i, record in enumerate(json.loads(file.metadata()["records"])):
+                for name, label in record["values"].items():
+                    values = file.get_tensor(f"{i}/{name}")
+                    yield record["step"], name, (values, tuple(label["dims"]), label["coords"], label["unit"])
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
+        raise _corrupt(path, error) from None
+
+
+def _read_tensors(path: Path) -> dict[str, Tensor]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+    except (SafetensorError, OSError) as error:
+        raise _corrupt(path, error) from None
+
+
+def _corrupt(path: Path, error: Exception) -> UserError:
+    cohort = path.parent.parent
+    return UserError(f"{path} is missing or corrupt ({error}): delete {cohort} and run the same command to redo its members")
+
+
+def _array(piece: Piece) -> xr.DataArray:
+    values, dims, coords, unit = piece
+    return xr.DataArray(values, dims=dims, coords=coords, attrs={"unit": unit})
+
+
+def _along_steps(pieces: dict[int, Piece]) -> xr.DataArray:
+    steps = sorted(pieces)
+    _, dims, coords, unit = pieces[steps[0]]
+    values = np.stack([pieces[step][0] for step in steps], axis=1)
+    return xr.DataArray(
+        values, dims=(dims[0], "step", *dims[1:]), coords={**coords, "step": steps}, attrs={"unit": unit}
+    )
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

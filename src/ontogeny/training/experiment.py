@@ -1,0 +1,90 @@
+"""Training: an experiment that grows populations on a task and measures them along the way."""
+
+from collections.abc import Sequence
+
+import torch
+
+from ontogeny.errors import UserError
+from ontogeny.experiment import Estimate, Experiment, Row
+from ontogeny.measures.contract import Measure
+from ontogeny.models.contract import Model
+from ontogeny.models.population import Population
+from ontogeny.parts import stack
+from ontogeny.streams import Streams
+from ontogeny.tasks.contract import Task
+from ontogeny.training.cohort import Data, TrainingCohort
+from ontogeny.training.footprint import chunk_size, footprint, seconds_per_update
+from ontogeny.training.objectives import CrossEntropy, Objective
+from ontogeny.training.optimizers import Optimizer
+from ontogeny.training.steps import Steps, log_spaced
+
+DTYPES = {"float32": torch.float32, "float64": torch.float64}
+
+
+class Training(Experiment):
+    """Trains a member for every row of `factors` and measures it at the steps `at`.
+
+    Factors that only touch per-member fields (and the seed) vary inside a population; all others split it. Data is
+    fresh at every update unless `examples` says how many there are; `examples` equal to `batch` is full-batch training.
+    """
+
+    task: Task
+    model: Model
+    optimizer: Optimizer
+    objective: Objective = CrossEntropy()
+    batch: int
+    steps: int
+    measures: tuple[Measure, ...] = ()
+    at: Steps = log_spaced(40)
+    examples: int | None = None
+    dtype: str = "float32"
+
+    def check(self) -> None:
+        if self.batch < 1 or self.steps < 0:
+            raise UserError(f"a training needs a batch of 1 or more and steps, got batch={self.batch}, steps={self.steps}")
+        if self.examples is not None and self.examples < self.batch:
+            raise UserError(f"a batch of {self.batch} does not fit into {self.examples} examples: raise examples")
+        if self.dtype not in DTYPES:
+            raise UserError(f"no dtype {self.dtype!r}: known: {', '.join(DTYPES)}")
+
+    def plan(self, rows: Sequence[Row], device: torch.device) -> list[list[int]]:
+        """Rows that share a structure, in chunks whose activations fit the cache (CPU) or the memory (GPU)."""
+        cohorts: list[list[int]] = []
+        for group in self.populations(rows):
+            size = chunk_size(footprint(self.open([rows[group[0]]], device)), len(group), device)
+            cohorts += [group[i : i + size] for i in range(0, len(group), size)]
+        return cohorts
+
+    def estimate(self, rows: Sequence[Row], device: torch.device) -> Estimate:
+        """Counted on one member and timed on a few updates of every population's first cohort."""
+        plan = self.plan(rows, device)
+        parameters, flops, most, seconds = 0, 0.0, 0, 0.0
+        for group in self.populations(rows):
+            one = footprint(self.open([rows[group[0]]], device))
+            cohorts = [members for members in plan if members[0] in group]
+            timed = self.open([rows[i] for i in cohorts[0]], device)
+            parameters += one.parameters * len(group)
+            flops += one.flops * len(group) * timed.steps
+            most = max(most, one.bytes * len(cohorts[0]))
+            seconds += seconds_per_update(timed) * timed.steps * len(group) / len(cohorts[0])
+        return Estimate(len(rows), len(self.populations(rows)), len(plan), parameters, flops, most, seconds)
+
+    def open(self, rows: Sequence[Row], device: torch.device) -> TrainingCohort:
+        """A population with a member for every row, before its first update."""
+        run: Training = stack([self.member(row) for row in rows], device=device)
+        streams = Streams(tuple(row["seed"] for row in rows), device=device)
+        world = run.task.world(streams.of("world"))
+        network = run.model.build(run.task.shape, streams.of("init")).to(device=device, dtype=DTYPES[run.dtype])
+        return TrainingCohort(
+            population=Population(network),
+            task=run.task,
+            world=world,
+            streams=streams,
+            data=Data(run.task, world, streams, run.batch, run.examples, DTYPES[run.dtype]),
+            objective=run.objective,
+            optimizer=run.optimizer,
+            measures=run.measures,
+            at=run.at,
+            steps=run.steps,
+        )
+

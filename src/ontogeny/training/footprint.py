@@ -1,0 +1,67 @@
+"""What a member costs: parameters, floating-point operations and memory of one update, measured on one member."""
+
+import time
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
+
+from ontogeny.training.cohort import TrainingCohort
+
+CPU_BYTES = 96 << 20  # activations and parameters that a cohort may hold on a CPU before it falls out of cache
+TIMED_UPDATES, TIMED_SECONDS = 32, 1.0
+GPU_SHARE = 0.6  # of the free memory of a GPU
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """One member's share of an update."""
+
+    parameters: int
+    flops: int  # forward and backward, matrix products only
+    bytes: int  # activations kept for the backward pass, parameters, gradient and the optimizer's memory
+
+
+def footprint(cohort: TrainingCohort) -> Footprint:
+    """Runs one member forward and backward, and counts. A fraction of a second."""
+    kept: dict[int, int] = {}
+
+    def pack(tensor: Tensor) -> Tensor:
+        kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    batch = cohort.data.at(0)
+    counter = FlopCounterMode(display=False)
+    with counter, torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        loss = cohort.objective(cohort.population(batch.inputs), batch)
+        cohort.population.backward(loss)
+    tables = (2 + len(cohort.memory)) * cohort.population.flat.nbytes
+    return Footprint(
+        parameters=cohort.population.parameters_each,
+        flops=counter.get_total_flops(),
+        bytes=sum(kept.values()) + tables,
+    )
+
+
+def seconds_per_update(cohort: TrainingCohort) -> float:
+    """Times a cohort's updates until a second has passed, after one to warm up. The cohort is spent afterwards."""
+    cohort.update()
+    started, made = time.perf_counter(), 0
+    while made < TIMED_UPDATES and time.perf_counter() - started < TIMED_SECONDS:
+        cohort.update()
+        made += 1
+    if cohort.population.flat.is_cuda:
+        torch.cuda.synchronize()
+    return (time.perf_counter() - started) / made
+
+
+def chunk_size(one: Footprint, members: int, device: torch.device) -> int:
+    """How many members train together: as many as fit, in chunks as even as they can be."""
+    if device.type == "cuda":
+        room = int(torch.cuda.mem_get_info(device)[0] * GPU_SHARE)
+    else:
+        room = CPU_BYTES
+    most = max(1, room // max(one.bytes, 1))
+    chunks = -(-members // most)
+    return -(-members // chunks)

@@ -1,0 +1,158 @@
+"""Optimizers on a population's table of parameters, with every hyper-parameter a member's own."""
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ontogeny.errors import UserError
+from ontogeny.parts import Part, PerMember
+from ontogeny.training.schedules import Constant, Schedule
+
+Table = Float[Tensor, "member parameter"]
+Columns = dict[str, Float[Tensor, "member 1"]]
+
+_BLOCK = 1 << 17  # numbers updated at once: the tables of a block stay in cache between the operations on it
+
+
+class Optimizer(Part):
+    """Abstract: gives `slots`, `coefficients` and `update`.
+
+    `clip` bounds the norm of each member's whole gradient, as `torch.nn.utils.clip_grad_norm_` does; None leaves it.
+    """
+
+    slots: ClassVar[tuple[str, ...]] = ()
+
+    lr: PerMember
+    schedule: Schedule = Constant()
+    clip: PerMember | None = None
+
+    def check(self) -> None:
+        if isinstance(self.lr, float | int) and self.lr < 0:
+            raise UserError(f"{type(self).__name__} needs a learning rate of 0 or more, got {self.lr}")
+
+    def start(self, parameters: Table) -> dict[str, Table]:
+        """The optimizer's memory before the first update: a table of zeros a slot."""
+        return {slot: torch.zeros_like(parameters) for slot in self.slots}
+
+    def step(
+        self,
+        parameters: Table,
+        gradient: Table,
+        memory: dict[str, Table],
+        update: int,
+        alive: Float[Tensor, "member"],
+        norm: Float[Tensor, "member"],
+    ) -> None:
+        """Makes the `update`-th update (counted from 1) in place.
+
+        `alive` is 1 for members that learn and 0 for frozen ones; `norm` is the norm of each member's gradient.
+        """
+        rate = torch.as_tensor(self.lr) * torch.as_tensor(self.schedule(update))
+        columns = {
+            name: _column(value, parameters)
+            for name, value in {"rate": rate.to(alive.device) * alive, **self.coefficients(update)}.items()
+        }
+        if self.clip is not None:
+            columns["clip"] = _column(torch.as_tensor(self.clip) / (norm + 1e-6), parameters).clamp_max(1.0)
+        for rows in _blocks(parameters):
+            here = {name: value[rows] for name, value in columns.items()}
+            slope = gradient[rows] * here["clip"] if "clip" in here else gradient[rows]
+            self.update(parameters[rows], slope, {k: v[rows] for k, v in memory.items()}, here)
+
+    def coefficients(self, update: int) -> dict[str, PerMember]:
+        """Numbers that the update needs beside the rate, by name."""
+        return {}
+
+    def update(self, parameters: Table, gradient: Table, memory: dict[str, Table], of: Columns) -> None:
+        """Updates some rows in place; `of["rate"]` holds learning rate times schedule, 0 for frozen members."""
+        raise NotImplementedError
+
+
+class SGD(Optimizer):
+    """Gradient descent with momentum and L2 decay as in `torch.optim.SGD`; None leaves either out."""
+
+    slots: ClassVar[tuple[str, ...]] = ("momentum",)
+
+    momentum: PerMember | None = None
+    weight_decay: PerMember | None = None
+
+    def coefficients(self, update: int) -> dict[str, PerMember]:
+        """Momentum and decay, where used."""
+        used = {"momentum": self.momentum, "decay": self.weight_decay}
+        return {name: value for name, value in used.items() if value is not None}
+
+    def update(self, parameters: Table, gradient: Table, memory: dict[str, Table], of: Columns) -> None:
+        """b = momentum b + (g + decay p); p = p - lr b."""
+        if "decay" in of:
+            gradient = gradient + parameters * of["decay"]
+        if "momentum" in of:
+            gradient = memory["momentum"].mul_(of["momentum"]).add_(gradient)
+        parameters.sub_(gradient * of["rate"])
+
+
+class SignDescent(Optimizer):
+    """p = p - lr sign(g): what Adam does without averaging (Bernstein et al., arXiv 1802.04434)."""
+
+    def update(self, parameters: Table, gradient: Table, memory: dict[str, Table], of: Columns) -> None:
+        """p = p - lr sign(g)."""
+        parameters.sub_(torch.sign(gradient) * of["rate"])
+
+
+class AdamW(Optimizer):
+    """Adam with decoupled decay (Loshchilov & Hutter, arXiv 1711.05101), as in `torch.optim.AdamW`."""
+
+    slots: ClassVar[tuple[str, ...]] = ("mean", "square")
+
+    betas: tuple[PerMember, PerMember] = (0.9, 0.999)
+    eps: PerMember = 1e-8
+    weight_decay: PerMember = 0.01
+
+    def coefficients(self, update: int) -> dict[str, PerMember]:
+        """Both betas, their bias corrections, eps and decay."""
+        # In float64: 1 - beta^u loses its digits in float32 at the first updates.
+        beta1, beta2 = (torch.as_tensor(beta, dtype=torch.float64) for beta in self.betas)
+        return {
+            "beta1": beta1,
+            "beta2": beta2,
+            "rest1": 1 - beta1,
+            "rest2": 1 - beta2,
+            "bias1": 1 - beta1**update,
+            "bias2": (1 - beta2**update).sqrt(),
+            "eps": self.eps,
+            "decay": self.weight_decay,
+        }
+
+    def update(self, parameters: Table, gradient: Table, memory: dict[str, Table], of: Columns) -> None:
+        """p = p (1 - lr decay), then p = p - lr (m / (1 - b1^u)) / (sqrt(v / (1 - b2^u)) + eps)."""
+        parameters.mul_(1 - of["rate"] * of["decay"])
+        mean = memory["mean"].mul_(of["beta1"]).add_(gradient * of["rest1"])
+        square = memory["square"].mul_(of["beta2"]).add_(gradient.square().mul_(of["rest2"]))
+        divisor = square.sqrt().div_(of["bias2"]).add_(of["eps"])
+        parameters.sub_((mean * (of["rate"] / of["bias1"])).div_(divisor))
+
+
+class Adam(AdamW):
+    """Adam (Kingma & Ba, arXiv 1412.6980, algorithm 1), as in `torch.optim.Adam`: decay is added to the gradient."""
+
+    weight_decay: PerMember = 0.0
+
+    def update(self, parameters: Table, gradient: Table, memory: dict[str, Table], of: Columns) -> None:
+        """g = g + decay p, then Adam's update."""
+        undecayed = {**of, "decay": torch.zeros_like(of["decay"])}
+        super().update(parameters, gradient + parameters * of["decay"], memory, undecayed)
+
+
+def _column(value: PerMember, like: Table) -> Float[Tensor, "member 1"]:
+    """One number a member (or one for all) as a column beside the table of parameters."""
+    tensor = torch.as_tensor(value, device=like.device).to(like.dtype)
+    return tensor.expand(like.shape[0])[:, None]
+
+
+def _blocks(table: Table) -> Iterator[slice]:
+    """Rows of the table, a few at a time on a CPU, all at once on a GPU."""
+    members, width = table.shape
+    rows = members if table.is_cuda else max(1, _BLOCK // width)
+    return (slice(i, i + rows) for i in range(0, members, rows))
