@@ -104,7 +104,11 @@ def row(width: int, members: int, rounds: int) -> dict:
         return [GPT(VOCABULARY, LENGTH, width, LAYERS, HEADS) for _ in range(members)]
 
     population, chunk = ours(width, members)
-    ways = {"population": population, "one by one": one_by_one(models(), batches, LR), "vmap": through_vmap(models(), batches, LR)}
+    ways = {
+        "population": population,
+        "one by one": one_by_one(models(), batches, LR),
+        "vmap": through_vmap(models(), batches, LR),
+    }
     for step in ways.values():
         step(0)
     repeats = max(1, int(0.4 / max(seconds(ways["one by one"], 1), 1e-4)))

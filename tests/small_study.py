@@ -35,7 +35,10 @@ class Size(Measure):
 
     def __call__(self, at: Checkpoint) -> dict[str, Labelled]:
         weight = at.population.parameters()["weight"]
-        return {"size": Labelled(weight.square().sum(1).sum(1), ("member",)), "column": Labelled(weight[:, 0], ("member", "output"))}
+        return {
+            "size": Labelled(weight.square().sum(1).sum(1), ("member",)),
+            "column": Labelled(weight[:, 0], ("member", "output")),
+        }
 
 
 def draw(streams: Streams, lr: float) -> dict[str, Labelled]:

@@ -8,13 +8,15 @@ import xarray as xr
 from rich.table import Table
 
 from ontogeny.errors import RunFailed, UserError
+from ontogeny.files import write_json
+from ontogeny.judging import judge
 from ontogeny.locate import line_in
 from ontogeny.report.figure import Figure
 from ontogeny.report.page import Report, save_report
 from ontogeny.report.print import save
 from ontogeny.run import Prepared
-from ontogeny.store import load, read_about, write_json
-from ontogeny.verdicts import Verdict, judge, write_verdicts
+from ontogeny.store import load, read_about
+from ontogeny.verdicts import Verdict, write_verdicts
 
 STYLES = {"reproduced": "green", "not reproduced": "red", "inconclusive": "yellow", "invalid": "bold red"}
 
@@ -41,17 +43,17 @@ def register(prepared: Prepared, folder: Path, verdicts: Sequence[Verdict], out:
     """Keeps the verdicts of a run in `out/<scale>/<slug>.json`, with what they were made with."""
     about = read_about(folder)
     seeds = {row["seed"] for plan in about["experiments"].values() for row in plan["rows"]}
+    on = about["hardware"]
     return write_verdicts(
-        out / prepared.scale / f"{prepared.found.slug}.json",
+        out,
+        verdicts,
         study=prepared.found.slug,
         scale=prepared.scale,
         definition=about["definition"],
-        verdicts=verdicts,
         versions=about["versions"],
         seeds=sorted(seeds),
-        machine=about["hardware"],
-        seconds=round(about["seconds"], 1),
         when=about["created"],
+        machine=f"{on.get('gpu', on['processor'])}, {on['cores']} cores, {about['seconds']:.0f} s",
     )
 
 
@@ -98,7 +100,7 @@ def draw_figures(prepared: Prepared, folder: Path) -> dict[str, Figure]:
         except UserError:
             raise
         except Exception as error:
-            line = line_in(Path(prepared.found.study_file), error)
+            line = line_in(prepared.found.file, error)
             place = f" (line {line} of the study)" if line else ""
             raise RunFailed(f"figure {name!r} broke{place}: {type(error).__name__}: {error}") from error
     return figures

@@ -11,14 +11,15 @@ from typing import Any, Protocol
 
 import torch
 
-from ontogeny.locate import Found
 from ontogeny.errors import RunFailed, UserError, nearest
 from ontogeny.experiment import Cohort, Experiment, Row
 from ontogeny.factors import FIRST_SEED
+from ontogeny.files import write_json, writing
 from ontogeny.labelled import Record
+from ontogeny.locate import Found
 from ontogeny.machine import hardware, versions
 from ontogeny.parts import describe, digest
-from ontogeny.store import FORMAT, CohortStore, read_about, write_json
+from ontogeny.store import FORMAT, CohortStore, read_about
 
 COMMIT_SECONDS = 5.0  # at most this much work is done again after a kill
 
@@ -196,19 +197,21 @@ def _begin(prepared: Prepared, folder: Path) -> dict[str, Any]:
         "seconds": 0.0,
         "finished": False,
     }
-    folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / "run.json", about)
     return read_about(folder)
 
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    handle = os.open(folder / ".lock", os.O_CREAT | os.O_RDWR)
+    with writing(folder):
+        handle = os.open(folder / ".lock", os.O_CREAT | os.O_RDWR)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         os.close(handle)
-        raise UserError(f"another process is writing {folder}: wait for it, or choose another folder with --out") from None
+        raise UserError(
+            f"another process is writing {folder}: wait for it, or choose another folder with --out"
+        ) from None
     try:
         yield
     finally:

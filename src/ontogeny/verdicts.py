@@ -1,9 +1,6 @@
 """Verdicts: what judging a claim says, and the files that keep it (their schema is in `docs/json.md`)."""
 
-import json
 import math
-import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +8,7 @@ from typing import Any, Literal
 
 from ontogeny.claims import Bound
 from ontogeny.errors import UserError
+from ontogeny.files import read_json, write_json
 
 Word = Literal["reproduced", "not reproduced", "inconclusive", "invalid"]
 Interval = Literal["t", "binomial", "range", "none"]
@@ -122,36 +120,9 @@ def write_verdicts(
     """
     about = {"study": study, "scale": scale, "definition": definition, "versions": dict(versions)}
     about |= {"seeds": [int(seed) for seed in seeds], "when": when, "machine": machine}
-    text = json.dumps(
-        about | {"claims": [v.as_json() for v in verdicts]}, indent=1, ensure_ascii=False, allow_nan=False
-    )
     path = verdicts_path(folder, study, scale)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _replace(path, text + "\n")
-    except OSError as error:
-        raise UserError(f"{path} cannot be written ({error.strerror}): free or choose another place") from None
+    write_json(path, about | {"claims": [v.as_json() for v in verdicts]})
     return path
-
-
-def _replace(path: Path, text: str) -> None:
-    """Writes beside the place, syncs, and renames into it."""
-    handle, beside = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with open(handle, "w", encoding="utf-8") as file:
-            os.fchmod(handle, 0o644)
-            file.write(text)
-            file.flush()
-            os.fsync(handle)
-        os.replace(beside, path)
-    except BaseException:
-        os.unlink(beside)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def read_verdicts(path: Path) -> dict[str, Any]:
@@ -159,14 +130,7 @@ def read_verdicts(path: Path) -> dict[str, Any]:
 
     Raises: `UserError` when the file is missing, or is not what `write_verdicts` writes.
     """
-    try:
-        kept = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"there are no verdicts at {path}: write them with `ontogeny verify`") from None
-    except OSError as error:
-        raise UserError(f"{path} cannot be read ({error.strerror})") from None
-    except ValueError as error:  # not UTF-8, or not JSON
-        raise UserError(f"{path} is corrupt ({error}): write it again with `ontogeny verify`") from None
+    kept = read_json(path, "write it with `ontogeny verify`")
     if lacking := _lacking(kept):
         raise UserError(f"{path} is corrupt ({lacking}): write it again with `ontogeny verify`")
     return kept

@@ -98,7 +98,7 @@ class TrainingCohort:
         self.steps = steps
         self.measured = frozenset(at.upto(steps))
         self.memory = optimizer.start(population.flat)
-        self.alive: Bool[Tensor, "member"] = torch.ones(
+        self.alive: Bool[Tensor, member] = torch.ones(
             population.members, dtype=torch.bool, device=population.flat.device
         )
         self.done = 0
