@@ -47,7 +47,7 @@ def test_posteriors_agree_with_a_loop_over_the_walk(seed):
 
 
 def test_inference_by_hand():
-    # a b a b a over (a, b, c): from a twice to b; four a's... three a, two b; the last state is a.
+    # a b a b a over (a, b, c): from a to b twice and back twice; three a, two b; the last state is a.
     context = torch.tensor([[[0, 1, 0, 1, 0]]])
     assert transition_counts(context, 3)[0, 0].tolist() == [[0, 2, 0], [2, 0, 0], [0, 0, 0]]
     # (count + 1) / (count from a + 3) = (0 + 1, 2 + 1, 0 + 1) / 5, and of states (3 + 1, 2 + 1, 0 + 1) / 8.

@@ -41,7 +41,7 @@ def nearest_chain(
     flow = (stationary[..., None] * transitions).flatten(-2)
     negative_entropy = (flow * transitions.log().flatten(-2)).sum(-1)
     cross = -torch.bmm(model.log().flatten(-2), flow.mT)
-    return (negative_entropy[:, None] + cross).amin(-1)
+    return (negative_entropy[:, None] + cross).amin(-1).clamp_min(0.0)
 
 
 def relative_distance(

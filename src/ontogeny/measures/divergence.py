@@ -10,7 +10,7 @@ def kl(p: Float[Tensor, "*#lead option"], q: Float[Tensor, "*#lead option"]) -> 
 
     Options with p = 0 count nothing; infinite where q = 0 and p is not.
     """
-    return torch.where(p > 0, p * (p / q).log(), 0.0).sum(-1)
+    return torch.where(p == 0, 0.0, p * (p / q).log()).sum(-1)
 
 
 def mean_over(x: Float[Tensor, "*lead sample"]) -> Float[Tensor, "*lead"]:

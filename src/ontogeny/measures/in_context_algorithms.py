@@ -135,13 +135,14 @@ class InContextAlgorithms(Measure):
             values = x[:, : len(cases)].unflatten(1, (len(CONTEXTS), len(self.lengths)))
             return Labelled(values, ("member", "contexts", "length", *rest), self._coords(*rest), unit)
 
-        uniform = mean_over(kl(model, torch.full_like(model, 1.0 / model.shape[-1])))
+        uniform = mean_over(kl(model, torch.full_like(model, 1.0 / model.shape[-1])))[..., None]
+        share = torch.where(uniform > 0, fit.residual[:, : len(cases)] / uniform, torch.nan)
         between = mean_over(kl(predicted[:, :, :, None], predicted[:, :, None]))
         truth = mean_over(kl(torch.stack([a.truth for a in cases], 1), model))
         return {
             "mixture": labelled(fit.weights, "fit", "algorithm", unit=""),
             "residual": labelled(fit.residual, "fit"),
-            "residual_share": labelled(fit.residual[:, : len(cases)] / uniform[..., None], "fit", unit=""),
+            "residual_share": labelled(share, "fit", unit=""),
             "fit_gap": labelled(fit.gap, "fit"),
             "algorithm_kl": labelled(between, "algorithm", "other"),
             "truth_kl": labelled(truth),
