@@ -69,7 +69,9 @@ class RichWatcher:
         self.console.print(f"{experiment}: {sum(self.sizes)} members in {clock(took)}", highlight=False, soft_wrap=True)
         for row in diverged:
             values = ", ".join(f"{name}={value}" for name, value in row.items())
-            self.console.print(f"  diverged and frozen: the member with {values}", style="yellow", highlight=False, soft_wrap=True)
+            self.console.print(
+                f"  diverged and frozen: the member with {values}", style="yellow", highlight=False, soft_wrap=True
+            )
 
     def close(self) -> None:
         """Gives the terminal back, however the run ended."""
