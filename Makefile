@@ -19,7 +19,7 @@ test: $(VENV)/with-test
 	$(VENV)/bin/python -m pytest
 
 bench: $(VENV)/with-nothing
-	$(VENV)/bin/python benchmarks/populations.py
+	$(VENV)/bin/python benchmarks/population.py
 
 docs: $(VENV)/with-docs
 	$(VENV)/bin/python docs/generate.py

@@ -68,7 +68,7 @@ def writing(folder: Path) -> Iterator[None]:
         reason = getattr(error, "strerror", None) or str(error)
         if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "No space left" in reason:
             raise RunFailed(
-                f"no space left for {folder}: what was committed is kept; free some space and run the same command again"
+                f"no space left for {folder}: what was committed is kept; free some and run the same command again"
             ) from None
         if isinstance(error, OSError):
             raise UserError(f"{folder} cannot be written ({reason}): choose another place with --out") from None

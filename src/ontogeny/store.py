@@ -81,7 +81,9 @@ class CohortStore:
 
 
 def load(run: str | Path, experiment: str | None = None) -> xr.Dataset:
-    """The labelled dataset of a run: dims `member`, `step`, then the measures' own; factors are coordinates of `member`.
+    """The labelled dataset of a run.
+
+    Its dims are `member`, `step`, then the measures' own; the factors are coordinates of `member`.
 
     `experiment` names one where a study has several. A run that is not finished gives what it has so far.
 

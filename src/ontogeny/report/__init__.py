@@ -1,1 +1,1 @@
-"""What people look at: figures as values, their renderers, and the page of a run."""
+"""What people look at: figures, and the page of a run."""

@@ -35,6 +35,7 @@ class LinearTeacher(Task):
     outputs: int
 
     def check(self) -> None:
+        """Values that can work."""
         if not 0 < len(self.strengths) <= min(self.inputs, self.outputs):
             raise UserError(
                 f"{len(self.strengths)} strengths need as many inputs and outputs, got {self.inputs} and {self.outputs}"

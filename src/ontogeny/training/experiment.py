@@ -40,6 +40,7 @@ class Training(Experiment):
     dtype: str = "float32"
 
     def check(self) -> None:
+        """Values that can work."""
         if self.batch < 1 or self.steps < 0:
             raise UserError(
                 f"a training needs a batch of 1 or more and steps, got batch={self.batch}, steps={self.steps}"
