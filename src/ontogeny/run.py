@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 
@@ -46,6 +46,7 @@ class Prepared:
         return Path("runs") / f"{self.found.slug}-{self.scale}-{address}"
 
 
+@runtime_checkable
 class Watcher(Protocol):
     """Someone who looks on while a run goes."""
 

@@ -1,8 +1,8 @@
 """Figures on the page: a Plotly plot a panel, as plain JSON data whose colours the page fills in for its theme.
 
 A colour stands there as `@` and its token (`@category-0/0.18`): `colours_in` finds them all, so that a page can carry
-the table of each theme and change from one to the other without drawing anew. Titles, the labels of the y axes and
-the legend are set by the page around the plot.
+the table of each theme and change from one to the other without drawing anew. Titles, the labels of y axes
+and colour bars, and the legend are set by the page around the plot.
 """
 
 import html
@@ -31,6 +31,7 @@ from ontogeny.report.figure import (
 )
 
 MANY = 4_000  # points of a mark from which WebGL draws them: a page has room for a few such panels
+BAR = 64  # pixels that a colour bar takes with its numbers
 DASHES = {"solid": "solid", "dash": "6px,4px", "dot": "1.5px,3px"}
 SYMBOLS = {"circle": "circle", "square": "square", "diamond": "diamond", "cross": "cross", "x": "x"}
 SYMBOLS |= {"ring": "circle-open"}
@@ -41,7 +42,17 @@ ANCHORS |= {"left": ("right", "middle", -6, 0), "right": ("left", "middle", 6, 0
 def panels_of(figure: Figure) -> list[dict[str, Any]]:
     """Every panel as `{"data": traces, "layout": layout}`. A trace's `legendgroup` is its name in the legend."""
     palette = palette_of(figure)
-    return [_panel(panel, palette) for panel in figure.panels]
+    panels = [_panel(panel, palette) for panel in figure.panels]
+    if any(panel.equal for panel in figure.panels) and any(map(bar_of, figure.panels)):
+        for panel in panels:  # maps of one figure are of one size, whether or not they have a colour bar
+            panel["layout"]["margin"]["r"] = BAR
+    return panels
+
+
+def bar_of(panel: Panel) -> Axis | None:
+    """What the colour bar of a panel shows, if it has one."""
+    scales = [m.scale for m in panel.marks if isinstance(m, Points | Heatmap | Contour)]
+    return next((scale for scale in scales if scale.label), None)
 
 
 def colours_in(value: Any) -> set[str]:
@@ -51,9 +62,10 @@ def colours_in(value: Any) -> set[str]:
             return {value[1:]} if value.startswith("@") else set()
         case dict():
             return set().union(*map(colours_in, value.values()))
+        case [int() | float() | None, _, _, *_]:
+            return set()  # numbers: a list that is longer than a stop of a colour scale
         case list():
-            # Only short lists hold colours; the long ones are numbers.
-            return set().union(*map(colours_in, value)) if len(value) < 64 else set()
+            return set().union(*map(colours_in, value))
     return set()
 
 
@@ -76,14 +88,13 @@ def _panel(panel: Panel, palette: dict[str, str]) -> dict[str, Any]:
             case _:
                 traces += [trace | _hover(trace, mark, panel) for trace in _traces(mark, x, y, colour)]
     filled = any(isinstance(m, Heatmap | Contour) for m in panel.marks)
-    barred = any("colorbar" in t or "colorbar" in t.get("marker", {}) for t in traces)
     above = any(isinstance(m, Rule | Shade) and m.label and m.x is not None for m in panel.marks)
     layout = {
         "xaxis": _axis(panel.x, x, filled) | {"title": {"text": text(panel.x.text), "standoff": 8}},
         "yaxis": _axis(panel.y, y, filled),
         "shapes": shapes,
         "annotations": notes,
-        "margin": {"l": 8, "r": 8 if barred else 14, "t": 20 if above else 8, "b": 8},
+        "margin": {"l": 8, "r": 8 if bar_of(panel) else 14, "t": 20 if above else 8, "b": 8},
         "showlegend": False,
         "hovermode": "closest",
         "paper_bgcolor": "rgba(0,0,0,0)",
@@ -208,7 +219,7 @@ def _scaled(values: np.ndarray, spec: Axis, palette: str, letter: str) -> tuple[
     low, high = extent_of(values.ravel(), spec)
     ticks = ticks_of(low, high, spec)
     bar: dict[str, Any] = {"thickness": 10, "outlinewidth": 0, "ticks": "", "len": 1, "nticks": 6, "xpad": 8}
-    bar |= {"title": {"text": text(spec.text), "side": "right"}, "separatethousands": True, "exponentformat": "power"}
+    bar |= {"separatethousands": True, "exponentformat": "power"}
     if spec.log:
         values = np.log10(np.where(values > 0, values, np.nan))
         low, high = float(np.log10(low)), float(np.log10(high))

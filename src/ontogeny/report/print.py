@@ -1,7 +1,7 @@
 """Figures on paper: Matplotlib, at the width of a column or a page, with fonts embedded."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TextIO
 
 import matplotlib as mpl
 import numpy as np
@@ -37,29 +37,33 @@ from ontogeny.report.legend import Entry, legend_of
 
 Width = Literal["column", "page"]
 INCHES: dict[Width, float] = {"column": 3.35, "page": 6.9}
-SUFFIXES = (".pdf", ".svg", ".png")
+STAMPS: dict[str, dict] = {".pdf": {"CreationDate": None}, ".svg": {"Date": None}, ".png": {}}
 FONTS = ("Helvetica Neue", "Helvetica", "Arial", "Liberation Sans", "DejaVu Sans")
 DASHES = {"solid": "-", "dash": (0, (4, 2)), "dot": (0, (1, 1.6))}
 SYMBOLS = {"circle": "o", "square": "s", "diamond": "D", "cross": "P", "x": "X", "ring": "o"}
+FINE = 1_000  # cells of a heat map from which it is a picture inside the drawing
 THIN = 0.62  # a line of the page is this much thinner on paper
 
 
 def save(figure: Figure, path: str | Path, *, width: Width = "page") -> Path:
     """Writes a figure as `.pdf`, `.svg` or `.png` (300 dpi), without its title and caption, which papers set in type.
 
-    Raises: `UserError` for any other suffix.
+    The same figure is the same file: it carries no date. Raises: `UserError` for any other suffix.
     """
     path = Path(path)
-    if path.suffix.lower() not in SUFFIXES:
-        raise UserError(
-            f"cannot write a figure as {path.suffix or 'a file without suffix'!r}: use {', '.join(SUFFIXES)}"
-        )
-    canvas = draw(figure, width=width)
-    # Without a date and with fixed identifiers the same figure is the same file.
-    stamp = {".pdf": {"CreationDate": None}, ".svg": {"Date": None}, ".png": {}}[path.suffix.lower()]
+    kind = path.suffix.lower()
+    if kind not in STAMPS:
+        got = path.suffix or "a file without a suffix"
+        raise UserError(f"cannot write a figure as {got}: use {', '.join(STAMPS)}")
     with mpl.rc_context(_style()):
-        canvas.savefig(path, metadata=stamp, dpi=300)
+        draw(figure, width=width).savefig(path, metadata=STAMPS[kind], dpi=300)
     return path
+
+
+def svg(figure: Figure, file: TextIO, *, width: Width = "page") -> None:
+    """Writes a figure as SVG into an open file, as `save` does."""
+    with mpl.rc_context(_style()):
+        draw(figure, width=width).savefig(file, format="svg", metadata=STAMPS[".svg"], dpi=200)
 
 
 def draw(figure: Figure, *, width: Width = "page") -> Canvas:
@@ -177,7 +181,7 @@ class _Drawing:
     def _heatmap(self, mark: Heatmap, order: float) -> None:
         cells = (self.x.edges(mark.x), self.y.edges(mark.y))
         look: dict[str, Any] = dict(
-            zorder=order - 1, edgecolors="none", linewidth=0, rasterized=mark.values.size > 10_000
+            zorder=order - 1, edgecolors="none", linewidth=0, rasterized=mark.values.size > FINE
         )
         if not mark.categories:
             norm, colours = self._scale(mark.values, mark.scale, mark.palette)

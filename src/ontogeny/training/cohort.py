@@ -175,10 +175,11 @@ class TrainingCohort:
 
     @torch.no_grad()
     def _measure(self) -> dict[str, Labelled]:
+        task, world = self.task.evaluated(self.world)
         at = Checkpoint(
             population=self.population,
-            task=self.task,
-            world=self.world,
+            task=task,
+            world=world,
             streams=self.streams.of("evaluation"),
             step=self.done,
         )
