@@ -2,7 +2,6 @@
 
 import base64
 import html
-import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+from ontogeny.files import write_text
 from ontogeny.report.cards import card, prose, tally
 from ontogeny.report.colours import ROLES, THEMES, Theme, css
 from ontogeny.report.figure import Figure
@@ -45,9 +45,8 @@ class Report:
 
 def save_report(report: Report, path: str | Path) -> Path:
     """Writes the report of a run, about 5 MB, most of which is the code that draws. Gives the path back."""
-    path = Path(path)
-    path.write_text(page(report), encoding="utf-8")
-    return path
+    write_text(Path(path), page(report))
+    return Path(path)
 
 
 def page(report: Report) -> str:
@@ -95,9 +94,7 @@ def _figure(index: int, figure: Figure) -> str:
     entries = legend_of(figure)
     head = f'<span class="head">{html.escape(figure.legend)}</span>' if figure.legend else ""
     legend = "".join(_entry(index, entry) for entry in entries)
-    drawn = io.StringIO()
-    svg(figure, drawn)
-    still = "data:image/svg+xml;base64," + base64.b64encode(drawn.getvalue().encode()).decode()
+    still = "data:image/svg+xml;base64," + base64.b64encode(svg(figure).encode()).decode()
     shape = f"--columns: {figure.across}; --aspect: {figure.aspect}"
     panels = "\n".join(_panel(index, i, figure) for i in range(len(figure.panels)))
     return f"""<figure id="figure-{index + 1}">
