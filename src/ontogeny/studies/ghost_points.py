@@ -234,16 +234,21 @@ def success_somewhere(ds: xr.Dataset) -> xr.DataArray:
     return by.any("lr") if "lr" in by.dims else by
 
 
-def tolerated(ds: xr.Dataset, delay: int) -> float:
+def tolerated(ds: xr.Dataset) -> float:
     """The largest learning rate of the grid at which nine in ten succeed; NaN for none."""
-    chosen = narrow(ds, dict(delay=delay))
-    share = success(chosen).groupby("lr").mean()
+    share = success(ds).groupby("lr").mean()
     return float(share.lr.where(share >= 0.9).max())
 
 
 def tolerance_ratio(ds: xr.Dataset) -> xr.DataArray:
     """The largest learning rate that the shorter delay tolerates over the one that the longer does."""
-    return xr.DataArray([tolerated(ds, 6) / tolerated(ds, 14)], dims="grid")
+    return xr.DataArray([tolerated(narrow(ds, dict(delay=6))) / tolerated(narrow(ds, dict(delay=14)))], dims="grid")
+
+
+def halves_ratio(ds: xr.Dataset) -> xr.DataArray:
+    """The largest learning rate that even seeds tolerate over the one that odd seeds do."""
+    even, odd = (tolerated(ds.isel(member=ds.seed.values % 2 == half)) for half in (0, 1))
+    return xr.DataArray([even / odd], dims="grid")
 
 
 def tolerance_differs(ds: xr.Dataset) -> xr.DataArray:
@@ -260,7 +265,8 @@ def accuracy_gained(ds: xr.Dataset) -> xr.DataArray:
 
 def rates_gained(ds: xr.Dataset) -> xr.DataArray:
     """Share of the grid's learning rates at which a seed succeeds: at the larger rank less at rank one."""
-    by = unfold(success(ds).astype(float).to_dataset(name="success")).success.mean("lr")
+    by = unfold(success(ds).astype(float).to_dataset(name="success")).success
+    by = by.mean("lr") if "lr" in by.dims else by
     return by.sel(rank=by["rank"].max()) - by.sel(rank=1)
 
 
@@ -387,7 +393,7 @@ study = Study(
             units=8,
             epochs=12,
             counted=12,
-            count=1,
+            count=2,
             grid=(0.03, 0.1),
         ),
         desk=experiments(),
@@ -430,6 +436,12 @@ study = Study(
             decides="every",
             interval="none",
             unit="starts",
+            control=Control(
+                "near the critical rate, where a step is not small, it takes longer",
+                of="wrong_time",
+                where=dict(multiple=BELOW),
+                above=1.01,
+            ),
         ),
         Claim(
             "learns",
@@ -440,6 +452,7 @@ study = Study(
             above=7 / 8 - HAIR,
             decides="mean",
             interval="binomial",
+            control=Control("at ten times that rate they do not", where={**RNN, "lr": 0.3}, below=0.5),
         ),
         Claim(
             "abrupt",
@@ -490,6 +503,12 @@ study = Study(
             interval="none",
             unit="grids",
             gate=Gate("the two delays differ on this grid", tolerance_differs, above=0.0),
+            control=Control(
+                "two halves of the seeds at one delay tolerate the same",
+                halves_ratio,
+                where=RNN,
+                between=(1 - HAIR, 1 + HAIR),
+            ),
         ),
         *(
             Claim(
@@ -515,6 +534,11 @@ study = Study(
             where=dict(delay=10, slope=10.0, rank=(1, 8)),
             above=0.0,
             scales=("gpu",),
+            control=Control(
+                "at 0.3, where no rank helps, nothing is gained",
+                where=dict(delay=10, slope=10.0, rank=(1, 8), lr=0.3),
+                below=0.1,
+            ),
         ),
     ],
     figures=[collapse_figure, rates_figure, abruptness_figure],
