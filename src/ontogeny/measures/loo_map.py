@@ -1,5 +1,6 @@
 """LOO-map: where a finished picture would put a point it has not seen, or one that moved."""
 
+import copy
 from typing import Protocol
 
 import torch
@@ -40,9 +41,24 @@ class FrozenTSNE:
     def __init__(
         self, x: Float[Tensor, "point feature"], y: Float[Tensor, "point 2"], perplexity: float
     ) -> None:
-        self.y, self.data = y, Neighbourhoods(x, perplexity)
+        self.data = Neighbourhoods(x, perplexity)
+        self._draw(y)
+
+    def _draw(self, y: Tensor) -> None:
+        require_picture(self.data.x, y)
         q = kernel(y)
-        self.total, self.share = q.sum(), 2.0 * q.sum(-1)
+        self.y, self.total, self.share = y, q.sum(), 2.0 * q.sum(-1)
+
+    def at(self, y: Float[Tensor, "point 2"]) -> "FrozenTSNE":
+        """Another picture of the same data, at the same perplexity."""
+        other = copy.copy(self)
+        other._draw(y)
+        return other
+
+    @property
+    def joint(self) -> Float[Tensor, "point point"]:
+        """P of the data as they are."""
+        return (self.data.conditional + self.data.conditional.mT) / (2 * len(self.data))
 
     def similarities(self, x: Tensor, moved: Tensor | None) -> Tensor:
         """`P_0j` of each query."""
