@@ -9,7 +9,7 @@ from torch import Tensor
 from ontogeny.errors import UserError
 
 _WIDEST, _NARROWEST = -30.0, 60.0  # bounds of log(beta), distances being in units of their row's mean
-_CLOSE = 1e-13  # nats of entropy
+_CLOSE = 1e-12  # nats of entropy
 
 
 def squared_distances(x: Float[Tensor, "point feature"]) -> Float[Tensor, "point point"]:
@@ -38,7 +38,7 @@ def bandwidths(
 ) -> Float[Tensor, "*row"]:
     r"""The $\beta = 1 / (2 \sigma^2)$ of each row at which the entropy of its probabilities is ln(perplexity).
 
-    Newton steps on ln(beta), inside a bracket that is bisected whenever a step leaves it; to 1e-13 nats. A row with
+    Newton steps on ln(beta), inside a bracket that is bisected whenever a step leaves it; to 1e-12 nats. A row with
     more equally near points than the perplexity cannot be that narrow: it gets the narrowest beta that is tried,
     which shares its probability among those points.
 
@@ -56,7 +56,7 @@ def bandwidths(
     log_beta = torch.zeros_like(unit) if start is None else (start * unit).log()
     low, high = torch.full_like(unit, _WIDEST), torch.full_like(unit, _NARROWEST)
     log_beta = log_beta.clamp(_WIDEST, _NARROWEST)
-    for _ in range(100):
+    for _ in range(64):
         beta = log_beta.exp()
         p, entropy = weights(scaled, beta)
         excess = entropy - math.log(perplexity)

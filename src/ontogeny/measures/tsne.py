@@ -119,7 +119,7 @@ def polish(
     y: Float[Tensor, "point 2"],
     *,
     tolerance: float = 1e-7,
-    steps: int = 300,
+    steps: int = 1000,
     progress: Progress | None = None,
 ) -> Float[Tensor, "point 2"]:
     """The minimum next to a map, by damped Newton steps, until every |gradient| is below the tolerance.

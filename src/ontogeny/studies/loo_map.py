@@ -56,17 +56,25 @@ def two_clusters(streams: Streams, half_distance: float, points: int) -> tuple[T
     return batch.inputs[0].double(), batch.targets[0]
 
 
-def drawn(x: Tensor, perplexity: float, steps: int = 1_000) -> FrozenTSNE:
+def drawn(x: Tensor, perplexity: float, steps: int, exaggerated: int = 0) -> FrozenTSNE:
     """The t-SNE picture of these points, from their principal components, at its minimum."""
     frozen = FrozenTSNE(x, torch.zeros_like(x[:, :2]), perplexity)
     p = frozen.joint
-    return frozen.at(polish(p, descend(p, principal_start(x), steps=steps), tolerance=SETTLED / 2))
+    return frozen.at(polish(p, descend(p, principal_start(x), steps=steps, exaggerated=exaggerated), tolerance=SETTLED / 2))
 
 
 def labelled(dims: str = "", **arrays: Tensor) -> dict[str, Labelled]:
     """Arrays of one member, named; `dims` are those after `member`."""
     names = ("member", *dims.split())
     return {name: Labelled(torch.as_tensor(a)[None].cpu().double(), dims=names) for name, a in arrays.items()}
+
+
+def singularity(p: Tensor, y: Tensor) -> Tensor:
+    """The singularity score, NaN for a picture that is refused because it is not at a minimum."""
+    try:
+        return singularity_score(p, y)
+    except UserError:
+        return torch.full_like(y[:, 0], torch.nan)
 
 
 def walk(streams: Streams, half_distance: float, perplexity: float, points: int, places: int, steps: int):
@@ -98,10 +106,12 @@ def walk(streams: Streams, half_distance: float, perplexity: float, points: int,
     }
 
 
-def scores(streams: Streams, half_distance: float, perplexity: float, length: float, points: int, steps: int):
+def scores(
+    streams: Streams, half_distance: float, perplexity: float, length: float, exaggerated: int, points: int, steps: int
+):
     """The perturbation score of every point, in the picture and under PCA."""
     x, _ = two_clusters(streams, half_distance, points)
-    frozen = drawn(x, perplexity, steps)
+    frozen = drawn(x, perplexity, steps, exaggerated)
     return {
         **labelled(steepest=gradient(frozen.joint, frozen.y).abs().max()),
         **labelled("point axis", x=x, y=frozen.y),
@@ -116,14 +126,13 @@ def fractures(streams: Streams, perplexity: float, half_distance: float, points:
     frozen = drawn(x, perplexity, steps)
     y, p = frozen.y, frozen.joint
     jitter = streams.normal("jitter", y.shape)[0].to(y) * (0.01 * y.abs().max())
-    try:
-        singularity_score(p, y + jitter)
-        accepted = 1.0
-    except UserError:
-        accepted = 0.0
-    score = singularity_score(p, y)
+    score, off_minimum = singularity(p, y), singularity(p, y + jitter)
     return {
-        **labelled(steepest=gradient(p, y).abs().max(), unsettled=score.isnan().sum(), accepted_off_minimum=accepted),
+        **labelled(
+            steepest=gradient(p, y).abs().max(),
+            unsettled=score.isnan().sum(),
+            accepted_off_minimum=off_minimum.isfinite().any(),
+        ),
         **labelled("point axis", y=y),
         **labelled("point", singularity=score),
     }
@@ -142,7 +151,7 @@ def strangers(
         data = mlp_features(streams, x[trained] / 16.0, digit[trained], data)
     # A push of `length` typical distances to the nearest neighbour, for pixels and features have no common unit.
     near = torch.cdist(data, data).fill_diagonal_(torch.inf).amin(-1).median()
-    frozen = drawn(data, perplexity, steps)
+    frozen = drawn(data, perplexity, steps, exaggerated=250)
     stranger = (torch.arange(len(data)) >= points).double()
     perturbation = perturbation_score(frozen, data, length=float(length * near)).cpu()
     apart = torch.cdist(frozen.y, frozen.y).fill_diagonal_(torch.inf).amin(-1).cpu()
@@ -158,7 +167,7 @@ def strangers(
         **labelled(
             "point",
             perturbation=perturbation,
-            singularity=singularity_score(frozen.joint, frozen.y),
+            singularity=singularity(frozen.joint, frozen.y),
             digit=torch.cat([digit[shown], odd_digit[0]]),
         ),
     }
@@ -167,7 +176,7 @@ def strangers(
 def mlp_features(streams: Streams, x: Tensor, digit: Tensor, data: Tensor) -> Tensor:
     """The 32 hidden features of a network trained to tell the known digits apart, for `data`."""
     start = int(streams.words("network", ())[0])
-    network = MLPClassifier((32,), solver="lbfgs", alpha=1e-2, max_iter=1_000, random_state=start)
+    network = MLPClassifier((32,), solver="lbfgs", alpha=1e-2, max_iter=200, random_state=start)
     network.fit(x.cpu().numpy(), digit.cpu().numpy())
     weight, bias = (torch.as_tensor(a[0]).to(data) for a in (network.coefs_, network.intercepts_))
     return (data @ weight + bias).relu()
@@ -192,7 +201,8 @@ def trials(
             function=partial(walk, places=places, **common),
         ),
         scores=Trial(
-            factors=vary(half_distance=(0.0, 2.5), perplexity=(perplexity,), length=(LENGTH,)) * seeds(count),
+            factors=vary(half_distance=(0.0, 2.5), perplexity=(perplexity,), length=(LENGTH,), exaggerated=(0,))
+            * seeds(count),
             function=partial(scores, **common),
         ),
         fractures=Trial(
@@ -239,11 +249,15 @@ def _off_middle(ds: xr.Dataset) -> xr.DataArray:
 
 
 def tail_in_middle(ds: xr.Dataset) -> xr.DataArray:
-    """For each point of the tail, of all seeds: 1 if it is among the 40 % nearest to the middle, else 0."""
+    """For each point of the tail, of all seeds: 1 if it is among the 40 % nearest to the middle, else 0.
+
+    When no seed has such a point, each counts as a 0: nothing leaps in the middle.
+    """
     off = _off_middle(ds)
     middle = off < off.quantile(0.4, "point")
     pooled = middle.astype(float).where(_tails(ds)).stack(replicate=("member", "point"))
-    return pooled.dropna("replicate").drop_vars(("replicate", "member", "point"))
+    found = pooled.dropna("replicate").values
+    return xr.DataArray(found if len(found) else np.zeros(ds.sizes["member"]), dims="replicate")
 
 
 def has_tail(ds: xr.Dataset) -> xr.DataArray:
@@ -258,7 +272,8 @@ def has_tail_of_pca(ds: xr.Dataset) -> xr.DataArray:
 
 def boundary_over_core(ds: xr.Dataset) -> xr.DataArray:
     """Log10 of the largest score of the 25 points nearest the middle over that of the 60 % farthest from it."""
-    rank = _off_middle(ds).rank("point")
+    off = _off_middle(ds)
+    rank = off.argsort(axis=-1).argsort(axis=-1) + 1
     n = ds.sizes["point"]
     boundary = ds.perturbation.where(rank <= 25).max("point")
     core = ds.perturbation.where(rank > 0.4 * n).max("point")
@@ -460,7 +475,7 @@ study = Study(
     ),
     family="representation-geometry",
     scales=dict(
-        smoke=trials(40, 2, 8.0, (3.0, 5.0, 8.0), 21, 50, known=30, unknown=8, digit_seeds=2),
+        smoke=trials(40, 2, 8.0, (5.0, 10.0), 21, 300, known=30, unknown=8, digit_seeds=1),
         desk=trials(),
         gpu=trials(2_000, 6, 500.0, PERPLEXITIES, 201, known=720, unknown=350, digit_seeds=6),
     ),
