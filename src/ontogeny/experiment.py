@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -13,6 +13,7 @@ from ontogeny.labelled import Record
 from ontogeny.parts import Part, resolve, structure
 
 Row = dict[str, Any]
+Self = TypeVar("Self", bound="Experiment")  # typing.Self, which beartype cannot check method by method
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class Estimate:
         return words + (", time unknown" if self.seconds is None else f", about {self.seconds:,.0f} s of training")
 
 
+@runtime_checkable
 class Cohort(Protocol):
     """Some members of an experiment under way: it can be left at any record and taken up again from its state."""
 
@@ -63,7 +65,7 @@ class Experiment(Part):
 
     factors: Table
 
-    def member(self, row: Row) -> Self:
+    def member(self: Self, row: Row) -> Self:
         """The experiment of one member: every factor replaced by the row's value, and no table of others.
 
         Raises: `UserError` for values that cannot work, with the row's factors.

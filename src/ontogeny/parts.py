@@ -11,7 +11,7 @@ import types
 import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Self, TypeVar, dataclass_transform
+from typing import Annotated, Any, TypeVar, dataclass_transform
 
 import torch
 from torch import Tensor
@@ -19,6 +19,7 @@ from torch import Tensor
 from ontogeny.errors import UserError, nearest
 
 P = TypeVar("P")
+Self = TypeVar("Self", bound="Part")  # typing.Self, which beartype cannot check method by method
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ class Part:
     def check(self) -> None:
         """Raises `UserError` when the values cannot work together."""
 
-    def replace(self, **fields: Any) -> Self:
+    def replace(self: Self, **fields: Any) -> Self:
         """A copy with other values in the named fields."""
         for name in fields:
             if name not in (known := {f.name for f in dataclasses.fields(self)}):  # type: ignore[arg-type]
@@ -256,7 +257,9 @@ def _syntax(function: types.FunctionType) -> str:
     try:
         tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
     except (SyntaxError, OSError):  # a lambda's source is a piece of a larger expression, or there is no file
-        return f"{function.__code__.co_code.hex()} {[c for c in function.__code__.co_consts if not inspect.iscode(c)]!r}"
+        return (
+            f"{function.__code__.co_code.hex()} {[c for c in function.__code__.co_consts if not inspect.iscode(c)]!r}"
+        )
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef) and ast.get_docstring(node, clean=False) is not None:
             node.body = node.body[1:] or [ast.Pass()]

@@ -34,6 +34,16 @@ class Scale:
         zero = np.nan if self.zero is None else self.zero
         return np.where(values > 0, values, np.where(values == 0, zero, np.nan))
 
+    def span(self, ends: tuple[float, float]) -> tuple[float, float]:
+        """An interval as far as the window shows it."""
+        low, high = (float(end) for end in self.place(np.array(ends)))
+        low, high = (self.low if np.isnan(low) else low), (self.low if np.isnan(high) else high)
+        return max(low, self.low), min(high, self.high)
+
+    def middle(self, low: float, high: float) -> float:
+        """The middle of an interval, as it is seen."""
+        return float(np.sqrt(low * high)) if self.log else (low + high) / 2
+
     def edges(self, centres: np.ndarray) -> np.ndarray:
         """The edges of cells around these centres, one more than there are centres; midway, on a log axis too."""
         at = np.log10(self.place(centres)) if self.log else centres
@@ -41,6 +51,11 @@ class Scale:
         half = (at[1] - at[0], at[-1] - at[-2]) if len(at) > 1 else (1.0, 1.0)
         edges = np.concatenate([[at[0] - half[0] / 2], between, [at[-1] + half[1] / 2]])
         return 10**edges if self.log else edges
+
+    def share(self, at: float) -> float:
+        """How far along the axis a position is, from 0 to 1."""
+        low, high, at = np.log10([self.low, self.high, at]) if self.log else (self.low, self.high, at)
+        return float((at - low) / (high - low))
 
 
 def scale_of(panel: Panel, axis: str) -> Scale:

@@ -1,7 +1,7 @@
 """Figures on paper: Matplotlib, at the width of a column or a page, with fonts embedded."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TextIO
 
 import matplotlib as mpl
 import numpy as np
@@ -37,29 +37,33 @@ from ontogeny.report.legend import Entry, legend_of
 
 Width = Literal["column", "page"]
 INCHES: dict[Width, float] = {"column": 3.35, "page": 6.9}
-SUFFIXES = (".pdf", ".svg", ".png")
+STAMPS: dict[str, dict] = {".pdf": {"CreationDate": None}, ".svg": {"Date": None}, ".png": {}}
 FONTS = ("Helvetica Neue", "Helvetica", "Arial", "Liberation Sans", "DejaVu Sans")
 DASHES = {"solid": "-", "dash": (0, (4, 2)), "dot": (0, (1, 1.6))}
 SYMBOLS = {"circle": "o", "square": "s", "diamond": "D", "cross": "P", "x": "X", "ring": "o"}
+FINE = 1_000  # cells of a heat map from which it is a picture inside the drawing
 THIN = 0.62  # a line of the page is this much thinner on paper
 
 
 def save(figure: Figure, path: str | Path, *, width: Width = "page") -> Path:
     """Writes a figure as `.pdf`, `.svg` or `.png` (300 dpi), without its title and caption, which papers set in type.
 
-    Raises: `UserError` for any other suffix.
+    The same figure is the same file: it carries no date. Raises: `UserError` for any other suffix.
     """
     path = Path(path)
-    if path.suffix.lower() not in SUFFIXES:
-        raise UserError(
-            f"cannot write a figure as {path.suffix or 'a file without suffix'!r}: use {', '.join(SUFFIXES)}"
-        )
-    canvas = draw(figure, width=width)
-    # Without a date and with fixed identifiers the same figure is the same file.
-    stamp = {".pdf": {"CreationDate": None}, ".svg": {"Date": None}, ".png": {}}[path.suffix.lower()]
+    kind = path.suffix.lower()
+    if kind not in STAMPS:
+        got = path.suffix or "a file without a suffix"
+        raise UserError(f"cannot write a figure as {got}: use {', '.join(STAMPS)}")
     with mpl.rc_context(_style()):
-        canvas.savefig(path, metadata=stamp, dpi=300)
+        draw(figure, width=width).savefig(path, metadata=STAMPS[kind], dpi=300)
     return path
+
+
+def svg(figure: Figure, file: TextIO, *, width: Width = "page") -> None:
+    """Writes a figure as SVG into an open file, as `save` does."""
+    with mpl.rc_context(_style()):
+        draw(figure, width=width).savefig(file, format="svg", metadata=STAMPS[".svg"], dpi=200)
 
 
 def draw(figure: Figure, *, width: Width = "page") -> Canvas:
@@ -177,7 +181,7 @@ class _Drawing:
     def _heatmap(self, mark: Heatmap, order: float) -> None:
         cells = (self.x.edges(mark.x), self.y.edges(mark.y))
         look: dict[str, Any] = dict(
-            zorder=order - 1, edgecolors="none", linewidth=0, rasterized=mark.values.size > 10_000
+            zorder=order - 1, edgecolors="none", linewidth=0, rasterized=mark.values.size > FINE
         )
         if not mark.categories:
             norm, colours = self._scale(mark.values, mark.scale, mark.palette)
@@ -210,15 +214,16 @@ class _Drawing:
             at = float(along.place(mark.x if upright else mark.y))  # type: ignore[arg-type]
             (axes.axvline if upright else axes.axhline)(at, color=colour, ls=DASHES[mark.dash], lw=0.8, zorder=order)
         else:
-            low, high = along.place(np.array(mark.x if upright else mark.y))
-            span = axes.axvspan if upright else axes.axhspan
-            span(low, high, color=colour, alpha=mark.opacity, lw=0, zorder=1)
-            at = float(np.clip((low + high) / 2 if not along.log else np.sqrt(low * high), along.low, along.high))
+            low, high = along.span((mark.x if upright else mark.y) or (0, 0))
+            (axes.axvspan if upright else axes.axhspan)(low, high, color=colour, alpha=mark.opacity, lw=0, zorder=1)
+            at = along.middle(low, high)
         if not mark.label:
             return
-        look: dict[str, Any] = dict(color=_rgba("muted"), fontsize=6.5, textcoords="offset points", zorder=9)
+        halo = [withStroke(linewidth=2, foreground=_rgba("surface"))]
+        look: dict[str, Any] = dict(color=_rgba("muted"), fontsize=6.5, va="bottom", path_effects=halo, zorder=9)
+        look["textcoords"] = "offset points"
         if upright:
-            share = _share(along, at)
+            share = along.share(at)
             side = "left" if share < 0.35 else "right" if share > 0.65 else "center"
             axes.annotate(mark.label, (at, 1), (0, 2), xycoords=("data", "axes fraction"), ha=side, **look)
         else:
@@ -232,7 +237,8 @@ class _Drawing:
     def _bar(self, shown: Any, spec: Axis) -> None:
         if not spec.label:
             return
-        bar = self.axes.figure.colorbar(shown, ax=self.axes, pad=0.02, aspect=24, fraction=0.06, spacing="proportional")
+        beside = self.axes.inset_axes((1.03, 0, 0.035, 1))
+        bar = self.axes.figure.colorbar(shown, cax=beside, spacing="proportional")
         bar.outline.set_visible(False)  # type: ignore[operator]
         bar.ax.tick_params(length=0, which="both")
         bar.ax.yaxis.set_minor_locator(NullLocator())
@@ -244,12 +250,6 @@ class _Drawing:
         else:
             bar.ax.yaxis.set_major_locator(FixedLocator([at for at, _ in ticks]))
             bar.ax.set_yticklabels([text for _, text in ticks])
-
-
-def _share(along: Scale, at: float) -> float:
-    """How far along an axis a position is, from 0 to 1."""
-    low, high, at = np.log10([along.low, along.high, at]) if along.log else (along.low, along.high, at)
-    return (at - low) / (high - low)
 
 
 def _ticks(axis: Any, spec: Axis, along: Scale) -> None:

@@ -12,7 +12,7 @@ from ontogeny.parts import Part, PerMember
 class Schedule(Part):
     """Abstract: gives `__call__`."""
 
-    def __call__(self, update: int) -> float | Float[Tensor, "member"]:
+    def __call__(self, update: int) -> float | Float[Tensor, "*member"]:
         """The factor at the `update`-th update, counted from 1."""
         raise NotImplementedError
 
@@ -20,7 +20,7 @@ class Schedule(Part):
 class Constant(Schedule):
     """The rate as it is."""
 
-    def __call__(self, update: int) -> float | Float[Tensor, "member"]:
+    def __call__(self, update: int) -> float | Float[Tensor, "*member"]:
         """1."""
         return 1.0
 
@@ -30,7 +30,7 @@ class Warmup(Schedule):
 
     updates: PerMember = 0.0
 
-    def __call__(self, update: int) -> float | Float[Tensor, "member"]:
+    def __call__(self, update: int) -> float | Float[Tensor, "*member"]:
         """min(1, u / updates); 1 without warm-up."""
         if isinstance(self.updates, Tensor):
             return (update / self.updates.clamp_min(1.0)).clamp_max(1.0)
@@ -44,9 +44,11 @@ class Cosine(Schedule):
     warmup: PerMember = 0.0
     floor: PerMember = 0.0
 
-    def __call__(self, update: int) -> float | Float[Tensor, "member"]:
+    def __call__(self, update: int) -> float | Float[Tensor, "*member"]:
         """u / warmup, then floor + (1 - floor) (1 + cos(pi (u - warmup) / (updates - warmup))) / 2."""
-        total, warmup, floor = (torch.as_tensor(v) for v in (self.updates, self.warmup, self.floor))
+        total, warmup, floor = (
+            torch.as_tensor(v, dtype=torch.float64) for v in (self.updates, self.warmup, self.floor)
+        )
         along = ((update - warmup) / (total - warmup).clamp_min(1.0)).clamp(0.0, 1.0)
         fall = floor + (1.0 - floor) * 0.5 * (1.0 + torch.cos(math.pi * along))
         return torch.where(torch.as_tensor(update) < warmup, update / warmup.clamp_min(1.0), fall)
