@@ -32,7 +32,7 @@ class ExactTSNE(BaseEstimator):
 
     def __init__(
         self,
-        perplexity: float = 30.0,
+        perplexity: float | int = 30.0,
         *,
         start: Any = "pca",
         steps: int = 1000,
@@ -50,9 +50,9 @@ class ExactTSNE(BaseEstimator):
     def fit(self, X: Any, y: Any = None) -> "ExactTSNE":
         """Draws the picture of `X` [row, feature]. Raises: `UserError` for too large a perplexity."""
         X = validate_data(self, X, dtype=np.float64, ensure_min_samples=4)
-        x = torch.from_numpy(np.ascontiguousarray(X))
+        x = torch.from_numpy(np.array(X))
         squared = squared_distances(x)
-        p = joint_probabilities(squared, bandwidths(squared, self.perplexity))
+        p = joint_probabilities(squared, bandwidths(squared, float(self.perplexity)))
         start = self._started(x)
         map_ = descend(p, start, steps=self.steps, exaggerated=self.exaggerated, progress=self.progress)
         map_ = polish(p, map_, tolerance=self.tolerance, progress=self.progress)

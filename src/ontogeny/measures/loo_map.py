@@ -1,7 +1,7 @@
 """LOO-map: where a finished picture would put a point it has not seen, or one that moved."""
 
 import copy
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
@@ -12,9 +12,11 @@ from ontogeny.measures.new_neighbours import Neighbourhoods
 from ontogeny.measures.plane_minima import Landscape, minimise
 from ontogeny.measures.tsne import Progress, kernel
 
-_CHUNK = 2**22  # pairs of query and point that are minimised at once
+# Pairs of query and point that are minimised at once: what a CPU's cache holds, what fills a GPU.
+_CHUNK = {"cpu": 2**18, "cuda": 2**24}
 
 
+@runtime_checkable
 class FrozenMap(Protocol):
     """A finished picture with the rule it was drawn by."""
 
@@ -38,9 +40,7 @@ class FrozenTSNE:
     up to a constant. Source: Liu, Ma & Zhong (arXiv 2410.16608), equation of the LOO loss.
     """
 
-    def __init__(
-        self, x: Float[Tensor, "point feature"], y: Float[Tensor, "point 2"], perplexity: float
-    ) -> None:
+    def __init__(self, x: Float[Tensor, "point feature"], y: Float[Tensor, "place axis"], perplexity: float) -> None:
         self.data = Neighbourhoods(x, perplexity)
         self._draw(y)
 
@@ -111,7 +111,7 @@ def loo_map(
     Raises: `UserError` for queries with another number of features than the data of the map.
     """
     places, others = [], []
-    each = max(1, _CHUNK // (3 * len(frozen.y)))
+    each = max(1, _CHUNK.get(x.device.type, 2**20) // (3 * len(frozen.y)))
     for i in range(0, len(x), each):
         near = None if moved is None else moved[i : i + each]
         place, other = _placed(frozen, x[i : i + each], near)

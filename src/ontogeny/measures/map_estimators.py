@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ontogeny.errors import UserError
@@ -18,14 +18,15 @@ def _picture(estimator: Any, X: Any, embedding: Any) -> FrozenTSNE:
     """The picture an estimator works on: the one given, or drawn by its embedder."""
     X = validate_data(estimator, X, dtype=np.float64, ensure_min_samples=4)
     if embedding is None:
-        embedder = estimator.embedder
-        if embedder is None:
+        if estimator.embedder is None:
             embedder = ExactTSNE(estimator.perplexity, progress=estimator.progress)
+        else:
+            embedder = clone(estimator.embedder, safe=False)
         embedding = embedder.fit_transform(X)
-    x = torch.from_numpy(np.ascontiguousarray(X))
+    x = torch.from_numpy(np.array(X))
     y = torch.as_tensor(np.array(embedding, dtype=np.float64))
     require_picture(x, y)
-    return FrozenTSNE(x, y, estimator.perplexity)
+    return FrozenTSNE(x, y, float(estimator.perplexity))
 
 
 class LOOMap(TransformerMixin, BaseEstimator):
@@ -42,7 +43,9 @@ class LOOMap(TransformerMixin, BaseEstimator):
     Attributes: `embedding_` [row, 2]; `n_features_in_`.
     """
 
-    def __init__(self, perplexity: float = 30.0, *, embedder: Any = None, progress: Progress | None = None) -> None:
+    def __init__(
+        self, perplexity: float | int = 30.0, *, embedder: Any = None, progress: Progress | None = None
+    ) -> None:
         self.perplexity = perplexity
         self.embedder = embedder
         self.progress = progress
@@ -57,7 +60,7 @@ class LOOMap(TransformerMixin, BaseEstimator):
         """The place of each row in the picture, [row, 2]."""
         check_is_fitted(self)
         X = validate_data(self, X, dtype=np.float64, reset=False)
-        place, _ = loo_map(self._frozen, torch.from_numpy(np.ascontiguousarray(X)), progress=self.progress)
+        place, _ = loo_map(self._frozen, torch.from_numpy(np.array(X)), progress=self.progress)
         return place.numpy()
 
 
@@ -80,10 +83,10 @@ class MapReliability(BaseEstimator):
 
     def __init__(
         self,
-        perplexity: float = 30.0,
+        perplexity: float | int = 30.0,
         *,
         embedder: Any = None,
-        length: float | None = None,
+        length: float | int | None = None,
         directions: int = 3,
         progress: Progress | None = None,
     ) -> None:
@@ -127,7 +130,7 @@ def perplexity_curve(
     for perplexity in perplexities:
         if perplexity < len(X) - 1:
             y = ExactTSNE(perplexity, progress=progress).fit_transform(X)
-            frozen = FrozenTSNE(torch.as_tensor(np.asarray(X, dtype=np.float64)), torch.as_tensor(y), perplexity)
+            frozen = FrozenTSNE(torch.as_tensor(np.asarray(X, dtype=np.float64)), torch.as_tensor(y), float(perplexity))
             try:
                 score = singularity_score(frozen.joint, frozen.y)
                 curve[float(perplexity)] = float(score.quantile(0.95).log10())

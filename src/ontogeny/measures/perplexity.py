@@ -67,8 +67,8 @@ def bandwidths(
         mean = (p * d).sum(-1)
         slope = -(beta**2) * (p * (d - mean[..., None]).square()).sum(-1)
         step = log_beta - excess / slope
-        inside = (step > low) & (step < high)
-        log_beta = step.where(inside, (low + high) / 2).where(excess != 0, log_beta)
+        inside = (step >= low) & (step <= high)
+        log_beta = step.where(inside, (low + high) / 2).where(excess.abs() >= _CLOSE, log_beta)
     return log_beta.exp() / unit
 
 

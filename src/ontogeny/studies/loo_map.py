@@ -1,4 +1,4 @@
-"""Neighbour-embedding pictures (t-SNE) are not continuous: they tear overlapping clusters apart and break smooth ones up.
+"""Neighbour-embedding pictures (t-SNE) tear overlapping clusters apart and break smooth ones up, and two scores find where.
 
 A t-SNE picture says where its points lie, but it was never a map: nothing says where a point between two points
 belongs. The LOO-map makes it one. It holds the picture fast and asks where one further point would settle, by
@@ -60,10 +60,12 @@ def drawn(x: Tensor, perplexity: float, steps: int, exaggerated: int = 0) -> Fro
     """The t-SNE picture of these points, from their principal components, at its minimum."""
     frozen = FrozenTSNE(x, torch.zeros_like(x[:, :2]), perplexity)
     p = frozen.joint
-    return frozen.at(polish(p, descend(p, principal_start(x), steps=steps, exaggerated=exaggerated), tolerance=SETTLED / 2))
+    return frozen.at(
+        polish(p, descend(p, principal_start(x), steps=steps, exaggerated=exaggerated), tolerance=SETTLED / 2)
+    )
 
 
-def labelled(dims: str = "", **arrays: Tensor) -> dict[str, Labelled]:
+def labelled(dims: str = "", **arrays: Tensor | float) -> dict[str, Labelled]:
     """Arrays of one member, named; `dims` are those after `member`."""
     names = ("member", *dims.split())
     return {name: Labelled(torch.as_tensor(a)[None].cpu().double(), dims=names) for name, a in arrays.items()}
@@ -96,7 +98,9 @@ def walk(streams: Streams, half_distance: float, perplexity: float, points: int,
     valleys = torch.stack([loss(grid, torch.full((len(grid),), m, device=x.device))[0] for m in range(4)])
     axes = torch.linalg.svd(x - x.mean(0), full_matrices=False).Vh
     return {
-        **labelled(jump=jump(path), jump_of_pca=jump(way @ axes.mT), steepest=gradient(frozen.joint, frozen.y).abs().max()),
+        **labelled(
+            jump=jump(path), jump_of_pca=jump(way @ axes.mT), steepest=gradient(frozen.joint, frozen.y).abs().max()
+        ),
         **labelled("place axis", path=path),
         **labelled("point axis", y=frozen.y),
         **labelled("point", component=component),
@@ -116,7 +120,9 @@ def scores(
         **labelled(steepest=gradient(frozen.joint, frozen.y).abs().max()),
         **labelled("point axis", x=x, y=frozen.y),
         # Under a linear map in the plane every point moves by the length of the push.
-        **labelled("point", perturbation=perturbation_score(frozen, x, length=length), perturbation_of_pca=length + 0 * x[:, 0]),
+        **labelled(
+            "point", perturbation=perturbation_score(frozen, x, length=length), perturbation_of_pca=length + 0 * x[:, 0]
+        ),
     }
 
 
@@ -138,9 +144,7 @@ def fractures(streams: Streams, perplexity: float, half_distance: float, points:
     }
 
 
-def strangers(
-    streams: Streams, features: str, perplexity: float, length: float, points: int, unknown: int, steps: int
-):
+def strangers(streams: Streams, features: str, perplexity: float, length: float, points: int, unknown: int, steps: int):
     """A picture of the digits 0 to 7 with some 8s and 9s among them that the features were not made for."""
     x, digit = digits(streams.of("known"), classes=range(8))
     x, digit = x[0].double(), digit[0]
@@ -211,9 +215,7 @@ def trials(
         ),
         digits=Trial(
             factors=vary(features=("pixels", "mlp")) * seeds(digit_seeds),
-            function=partial(
-                strangers, perplexity=perplexity, length=1.0, points=known, unknown=unknown, steps=steps
-            ),
+            function=partial(strangers, perplexity=perplexity, length=1.0, points=known, unknown=unknown, steps=steps),
         ),
     )
 
@@ -301,7 +303,10 @@ def accepted_off_minimum(ds: xr.Dataset) -> xr.DataArray:
 def _spearman(q: xr.DataArray, order: np.ndarray) -> xr.DataArray:
     ladder = q.sel(perplexity=[5.0, 10.0, 20.0, 40.0, 60.0])
     values = ladder.transpose(..., "perplexity").values.reshape(-1, 5)
-    rho = [spearmanr(np.arange(5)[o], v).statistic if np.isfinite(v).all() else np.nan for o, v in zip(order, values, strict=True)]
+    rho = [
+        spearmanr(np.arange(5)[o], v).statistic if np.isfinite(v).all() else np.nan
+        for o, v in zip(order, values, strict=True)
+    ]
     return xr.DataArray(rho, dims="seed", coords={"seed": np.atleast_1d(q.seed.values)})
 
 
@@ -430,7 +435,9 @@ def how_fractured(results: dict[str, xr.Dataset]) -> Figure:
     curves = []
     for seed in dict.fromkeys(ds.seed.values.tolist()):
         one = ds.isel(member=np.flatnonzero(ds.seed.values == seed)).sortby("perplexity")
-        curves.append(Line(one.perplexity, one.singularity.quantile(0.95, "point"), name="a seed", colour="accent", opacity=0.6))
+        curves.append(
+            Line(one.perplexity, one.singularity.quantile(0.95, "point"), name="a seed", colour="accent", opacity=0.6)
+        )
     axes = dict(x=Axis("perplexity"), y=Axis("95 % quantile", log=True))
     panels.append(Panel("It falls and flattens", marks=curves, **axes))
     return Figure(
@@ -548,7 +555,9 @@ study = Study(
             where=dict(half_distance=2.5),
             above=0.0,
             gate=FINISHED,
-            control=Control("twice as far is not reached in one Gaussian", where=dict(half_distance=0.0), below=float(np.log10(2))),
+            control=Control(
+                "twice as far is not reached in one Gaussian", where=dict(half_distance=0.0), below=float(np.log10(2))
+            ),
         ),
         Claim(
             "fracture",

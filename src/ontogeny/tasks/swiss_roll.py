@@ -11,7 +11,8 @@ from ontogeny.tasks.contract import Batch, Shape, Task
 
 
 class SwissRoll(Task):
-    r"""Points $(t \cos t,\; t \sin t,\; h)$ plus noise, with $t \sim U(0, \pi\,\mathrm{turns} \cdot 2)$, $h \sim U(-4, 4)$.
+    r"""Points $(t \cos t,\; t \sin t,\; h)$ plus noise, with $t \sim U(0, 2 \pi \cdot \mathrm{turns})$ and
+    $h \sim U(-\mathrm{height}, \mathrm{height})$.
 
         inputs    x y z        position in space
         targets   t            angle along the roll, radians: a continuous label with no clusters in it
