@@ -208,9 +208,7 @@ def _locked(folder: Path) -> Iterator[None]:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         os.close(handle)
-        raise UserError(
-            f"another process is writing {folder}: wait for it, or choose another folder with --out"
-        ) from None
+        raise UserError(f"another process is writing {folder}: wait for it, or choose another folder with --out") from None
     try:
         yield
     finally:

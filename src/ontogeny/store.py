@@ -67,9 +67,7 @@ def whole(folder: Path) -> Iterator[None]:
                 f"no space left for {folder}: what was committed is kept; free some space and run the same command again"
             ) from None
         if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
-            raise UserError(
-                f"{folder} cannot be written ({error.strerror}): choose another folder with --out"
-            ) from None
+            raise UserError(f"{folder} cannot be written ({error.strerror}): choose another folder with --out") from None
         raise
     except SafetensorError as error:
         if "No space" in str(error):
@@ -152,15 +150,11 @@ def load(run: str | Path, experiment: str | None = None) -> xr.Dataset:
             members += rows
     if not parts:
         raise UserError(f"nothing has been measured in {folder} yet: run the study again to go on")
-    joined = (
-        parts[0] if len(parts) == 1 else xr.concat(parts, "member", join="outer", coords="minimal", compat="override")
-    )
+    joined = parts[0] if len(parts) == 1 else xr.concat(parts, "member", join="outer", coords="minimal", compat="override")
     rows = [plan["rows"][i] for i in members]
     factors = {factor: ("member", np.array([row[factor] for row in rows])) for factor in rows[0]}
-    return (
-        joined.assign_coords(member=members, **factors)
-        .sortby("member")
-        .assign_attrs(study=about["study"], scale=about["scale"], experiment=name)
+    return joined.assign_coords(member=members, **factors).sortby("member").assign_attrs(
+        study=about["study"], scale=about["scale"], experiment=name
     )
 
 
@@ -214,9 +208,7 @@ def _read_tensors(path: Path) -> dict[str, Tensor]:
 
 def _corrupt(path: Path, error: Exception) -> UserError:
     cohort = path.parent.parent
-    return UserError(
-        f"{path} is missing or corrupt ({error}): delete {cohort} and run the same command to redo its members"
-    )
+    return UserError(f"{path} is missing or corrupt ({error}): delete {cohort} and run the same command to redo its members")
 
 
 def _array(piece: Piece) -> xr.DataArray:

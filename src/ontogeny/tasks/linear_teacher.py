@@ -1,7 +1,7 @@
 """Linear teacher: whitened inputs and a linear map whose singular values are chosen.
 
-inputs   x_1 ... x_n      standard normal
-targets  y = T x          T = sum_k s_k u_k v_k^T: the task's modes, each with its strength s_k
+    inputs   x_1 ... x_n      standard normal
+    targets  y = T x          T = sum_k s_k u_k v_k^T: the task's modes, each with its strength s_k
 """
 
 from dataclasses import dataclass
