@@ -105,7 +105,9 @@ def test_comments_and_docstrings_do_not_change_a_digest(tmp_path):
         return module.f
 
     one = load("a", "def g(x):\n    return x\n\ndef f(x):\n    return g(x) + 1\n")
-    two = load("b", '# words\ndef g(x):\n    """More."""\n    return x\n\ndef f(x):\n    return g(x)   + 1  # and so on\n')
+    two = load(
+        "b", '# words\ndef g(x):\n    """More."""\n    return x\n\ndef f(x):\n    return g(x)   + 1  # and so on\n'
+    )
     three = load("c", "def g(x):\n    return -x\n\ndef f(x):\n    return g(x) + 1\n")
     assert digest(one) == digest(two)
     assert digest(one) != digest(three)

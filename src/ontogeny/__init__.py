@@ -21,6 +21,7 @@ _HOME = {
     "Study": "study",
     "Training": "training.experiment",
     "Trial": "trial",
+    "at": "training.steps",
     "every": "training.steps",
     "log_spaced": "training.steps",
     "load": "store",

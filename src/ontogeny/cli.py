@@ -31,7 +31,8 @@ Folder = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run
 ScaleOption = Annotated[str, typer.Option(help="How large: smoke (seconds), desk (minutes), gpu (the paper's own).")]
 Seeds = Annotated[int | None, typer.Option(help="How many seeds, from 1,000 on.")]
 Levels = Annotated[
-    list[str] | None, typer.Option("--set", metavar="FACTOR=VALUES", help="Other levels: --set noise=0,0.1. Repeatable.")
+    list[str] | None,
+    typer.Option("--set", metavar="FACTOR=VALUES", help="Other levels: --set noise=0,0.1. Repeatable."),
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output, and nothing else there.")]
@@ -131,7 +132,9 @@ def run(
 
 @app.command()
 def verify(
-    names: Annotated[list[str] | None, typer.Argument(metavar="[SLUG...]", help="Studies; all when none is named.")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[SLUG...]", help="Studies; all when none is named.")
+    ] = None,
     scale: ScaleOption = "desk",
     device: Device = "auto",
     as_json: AsJson = False,
@@ -169,7 +172,9 @@ def verify(
 @app.command()
 def report(
     run: Folder,
-    figures: Annotated[str | None, typer.Option(metavar="pdf|svg|png", help="Write the figures for a paper, too.")] = None,
+    figures: Annotated[
+        str | None, typer.Option(metavar="pdf|svg|png", help="Write the figures for a paper, too.")
+    ] = None,
 ) -> None:
     """Write the report of a run again."""
     from ontogeny.prove import reopen
@@ -218,7 +223,9 @@ def prove(
     how = "bit for bit" if proof.exact else "within 1e-4 (bits are only promised on a CPU)"
     if not proof.holds:
         raise RunFailed(f"{proof.differing} of {proof.compared} numbers differ for {row}: {proof.where}")
-    _out().print(f"proved: {proof.compared:,} numbers of the member with {row} came out the same, {how}", highlight=False)
+    _out().print(
+        f"proved: {proof.compared:,} numbers of the member with {row} came out the same, {how}", highlight=False
+    )
 
 
 @app.command()
@@ -244,6 +251,17 @@ def main() -> None:
         _Debug.show(error)
         _err().print(f"error: {error}", style="red", highlight=False, markup=False, soft_wrap=True)
         sys.exit(1 if isinstance(error, RunFailed) else 2)
+    except Exception as error:
+        _Debug.show(error)
+        hint = "" if _Debug.on else "; ontogeny --debug ... shows where"
+        _err().print(
+            f"error: {type(error).__name__}: {error} (unexpected: please report it{hint})",
+            style="red",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )
+        sys.exit(1)
 
 
 class _Debug:

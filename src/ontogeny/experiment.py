@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -39,6 +39,7 @@ class Estimate:
         return words + (", time unknown" if self.seconds is None else f", about {self.seconds:,.0f} s of training")
 
 
+@runtime_checkable
 class Cohort(Protocol):
     """Some members of an experiment under way: it can be left at any record and taken up again from its state."""
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import xarray as xr
 
 from ontogeny.errors import UserError, nearest
-from ontogeny.store import load, read_about, whole
+from ontogeny.files import writing
+from ontogeny.store import load, read_about
 
 
 def export(run: Path, kind: str, out: Path) -> list[Path]:
@@ -30,7 +31,7 @@ def export(run: Path, kind: str, out: Path) -> list[Path]:
         raise UserError(f"{out} is there already: choose another place with --out")
     written: list[Path] = []
     beside = out.with_name(f".{out.name}.tmp")
-    with whole(out.parent):
+    with writing(out.parent):
         shutil.rmtree(beside, ignore_errors=True)
         beside.mkdir(parents=True)
         for name in read_about(run)["experiments"]:

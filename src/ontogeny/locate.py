@@ -18,6 +18,7 @@ class Found:
 
     slug: str
     source: str  # what to give to find it again: the slug, or a file
+    file: Path
     study: Study
     docstring: str
 
@@ -37,15 +38,16 @@ def find(name: str) -> Found:
         path = Path(name)
         if not path.is_file():
             raise UserError(f"there is no file {name}")
-        module, slug, source = _load(path), path.stem.replace("_", "-"), str(path.resolve())
+        slug, source = path.stem.replace("_", "-"), str(path.resolve())
     elif name in (known := slugs()):
-        module, slug, source = _load(file_of(name)), name, name
+        path, slug, source = file_of(name), name, name
     else:
         raise UserError(f"no study {name!r}: {nearest(name, known)}; or give a file that ends in .py")
+    module = _load(path)
     study = getattr(module, "study", None)
     if not isinstance(study, Study):
         raise UserError(f"{source} defines no study: end it with study = Study(...)")
-    return Found(slug, source, study, module.__doc__ or slug)
+    return Found(slug, source, path, study, module.__doc__ or slug)
 
 
 def _load(path: Path) -> ModuleType:

@@ -257,7 +257,9 @@ def _syntax(function: types.FunctionType) -> str:
     try:
         tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
     except (SyntaxError, OSError):  # a lambda's source is a piece of a larger expression, or there is no file
-        return f"{function.__code__.co_code.hex()} {[c for c in function.__code__.co_consts if not inspect.iscode(c)]!r}"
+        return (
+            f"{function.__code__.co_code.hex()} {[c for c in function.__code__.co_consts if not inspect.iscode(c)]!r}"
+        )
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef) and ast.get_docstring(node, clean=False) is not None:
             node.body = node.body[1:] or [ast.Pass()]

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from ontogeny.locate import find
 from ontogeny.errors import RunFailed, UserError
 from ontogeny.labelled import Record
+from ontogeny.locate import find
 from ontogeny.run import Prepared, prepare
 from ontogeny.store import load, read_about
 

@@ -7,18 +7,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 
-from ontogeny.locate import Found
 from ontogeny.errors import RunFailed, UserError, nearest
 from ontogeny.experiment import Cohort, Experiment, Row
 from ontogeny.factors import FIRST_SEED
+from ontogeny.files import write_json, writing
 from ontogeny.labelled import Record
+from ontogeny.locate import Found
 from ontogeny.machine import hardware, versions
 from ontogeny.parts import describe, digest
-from ontogeny.store import FORMAT, CohortStore, read_about, write_json
+from ontogeny.store import FORMAT, CohortStore, read_about
 
 COMMIT_SECONDS = 5.0  # at most this much work is done again after a kill
 
@@ -45,6 +46,7 @@ class Prepared:
         return Path("runs") / f"{self.found.slug}-{self.scale}-{address}"
 
 
+@runtime_checkable
 class Watcher(Protocol):
     """Someone who looks on while a run goes."""
 
@@ -196,19 +198,21 @@ def _begin(prepared: Prepared, folder: Path) -> dict[str, Any]:
         "seconds": 0.0,
         "finished": False,
     }
-    folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / "run.json", about)
     return read_about(folder)
 
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    handle = os.open(folder / ".lock", os.O_CREAT | os.O_RDWR)
+    with writing(folder):
+        handle = os.open(folder / ".lock", os.O_CREAT | os.O_RDWR)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         os.close(handle)
-        raise UserError(f"another process is writing {folder}: wait for it, or choose another folder with --out") from None
+        raise UserError(
+            f"another process is writing {folder}: wait for it, or choose another folder with --out"
+        ) from None
     try:
         yield
     finally:

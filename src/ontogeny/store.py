@@ -9,12 +9,10 @@
 A segment is written beside its place, synced, and renamed into it.
 """
 
-import errno
 import json
 import os
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,57 +22,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from ontogeny.errors import RunFailed, UserError, nearest
+from ontogeny.errors import UserError, nearest
+from ontogeny.files import read_json, sync, writing
 from ontogeny.labelled import Record
 
 FORMAT = 1
 
 Piece = tuple[np.ndarray, tuple[str, ...], dict[str, list[Any]], str]
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Writes a file that is either the old one or the new one, whatever happens."""
-    with whole(path.parent):
-        beside = path.with_name(f".{path.name}.tmp")
-        with open(beside, "w") as file:
-            json.dump(content, file, indent=1, default=str)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, path)
-
-
-def read_json(path: Path) -> Any:
-    """Reads what `write_json` wrote.
-
-    Raises: `UserError` when the file is missing or is not JSON.
-    """
-    try:
-        return json.loads(path.read_text())
-    except FileNotFoundError:
-        raise UserError(f"{path.parent} is not a run: it has no {path.name}") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is corrupt ({error}): delete the run's folder and run the study again") from None
-
-
-@contextmanager
-def whole(folder: Path) -> Iterator[None]:
-    """Turns a full disk or a folder that cannot be written into one line."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise RunFailed(
-                f"no space left for {folder}: what was committed is kept; free some space and run the same command again"
-            ) from None
-        if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
-            raise UserError(f"{folder} cannot be written ({error.strerror}): choose another folder with --out") from None
-        raise
-    except SafetensorError as error:
-        if "No space" in str(error):
-            raise RunFailed(
-                f"no space left for {folder}: what was committed is kept; free some space and run the same command again"
-            ) from None
-        raise
 
 
 class CohortStore:
@@ -97,16 +51,16 @@ class CohortStore:
         before = self.segments()
         name = f"segment-{len(before):08d}"
         beside = self.folder / f".{name}"
-        with whole(self.folder):
+        with writing(self.folder):
             shutil.rmtree(beside, ignore_errors=True)
             beside.mkdir(parents=True)
             tensors, labels = _flatten(records)
             save_file(tensors, beside / "values.safetensors", metadata={"records": json.dumps(labels)})
             save_file({k: v.detach().cpu().contiguous() for k, v in state.items()}, beside / "state.safetensors")
             for path in (beside / "values.safetensors", beside / "state.safetensors", beside):
-                _sync(path)
+                sync(path)
             os.rename(beside, self.folder / name)
-            _sync(self.folder)
+            sync(self.folder)
         for old in before:
             (old / "state.safetensors").unlink(missing_ok=True)
 
@@ -127,7 +81,9 @@ class CohortStore:
 
 
 def load(run: str | Path, experiment: str | None = None) -> xr.Dataset:
-    """The labelled dataset of a run: dims `member`, `step`, then the measures' own; factors are coordinates of `member`.
+    """The labelled dataset of a run.
+
+    Its dims are `member`, `step`, then the measures' own; the factors are coordinates of `member`.
 
     `experiment` names one where a study has several. A run that is not finished gives what it has so far.
 
@@ -150,11 +106,15 @@ def load(run: str | Path, experiment: str | None = None) -> xr.Dataset:
             members += rows
     if not parts:
         raise UserError(f"nothing has been measured in {folder} yet: run the study again to go on")
-    joined = parts[0] if len(parts) == 1 else xr.concat(parts, "member", join="outer", coords="minimal", compat="override")
+    joined = (
+        parts[0] if len(parts) == 1 else xr.concat(parts, "member", join="outer", coords="minimal", compat="override")
+    )
     rows = [plan["rows"][i] for i in members]
     factors = {factor: ("member", np.array([row[factor] for row in rows])) for factor in rows[0]}
-    return joined.assign_coords(member=members, **factors).sortby("member").assign_attrs(
-        study=about["study"], scale=about["scale"], experiment=name
+    return (
+        joined.assign_coords(member=members, **factors)
+        .sortby("member")
+        .assign_attrs(study=about["study"], scale=about["scale"], experiment=name)
     )
 
 
@@ -163,7 +123,7 @@ def read_about(folder: Path) -> dict[str, Any]:
 
     Raises: `UserError` when it is no run, or one of another format.
     """
-    about = read_json(folder / "run.json")
+    about = read_json(folder / "run.json", "give the folder of a run, or run the study again")
     if not isinstance(about, dict) or about.get("format") != FORMAT:
         found = about.get("format") if isinstance(about, dict) else None
         raise UserError(f"{folder} has run format {found}, this ontogeny reads format {FORMAT}: run the study again")
@@ -208,7 +168,9 @@ def _read_tensors(path: Path) -> dict[str, Tensor]:
 
 def _corrupt(path: Path, error: Exception) -> UserError:
     cohort = path.parent.parent
-    return UserError(f"{path} is missing or corrupt ({error}): delete {cohort} and run the same command to redo its members")
+    return UserError(
+        f"{path} is missing or corrupt ({error}): delete {cohort} and run the same command to redo its members"
+    )
 
 
 def _array(piece: Piece) -> xr.DataArray:
@@ -223,11 +185,3 @@ def _along_steps(pieces: dict[int, Piece]) -> xr.DataArray:
     return xr.DataArray(
         values, dims=(dims[0], "step", *dims[1:]), coords={**coords, "step": steps}, attrs={"unit": unit}
     )
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -1,16 +1,14 @@
 """What a study is: one published finding, as an experiment, claims about it and figures of it."""
 
-import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, get_args
 
-from ontogeny.claims import Claim
+from ontogeny.claims import Claim, Scale
 from ontogeny.errors import UserError, nearest
 from ontogeny.experiment import Experiment
-from ontogeny.parts import digest
 
-SCALES = ("smoke", "desk", "gpu")
+SCALES = get_args(Scale)
 MAIN = "main"  # the name of a study's only experiment
 
 
@@ -23,6 +21,11 @@ class Paper:
     year: int
     arxiv: str = ""
     url: str = ""
+
+    @property
+    def link(self) -> str:
+        """Where it can be read."""
+        return f"https://arxiv.org/abs/{self.arxiv}" if self.arxiv else self.url
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +61,3 @@ class Study:
             raise UserError(f"this study has no scale {scale!r}: {nearest(scale, self.scales)}")
         found = self.scales[scale]
         return dict(found) if isinstance(found, Mapping) else {MAIN: found}
-
-    def digest(self, scale: str) -> str:
-        """16 hexadecimal digits that change with the experiments of a scale or the claims, not with the figures."""
-        return digest([self.experiments(scale), list(self.claims)])

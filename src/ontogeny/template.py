@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ontogeny.catalog import slugs
 from ontogeny.errors import UserError
-from ontogeny.store import whole
+from ontogeny.files import write_text
 
 TEMPLATE = '''\
 """One sentence that says what was found: `ontogeny list` prints it.
@@ -76,6 +76,5 @@ def write_template(slug: str, folder: Path) -> Path:
         raise UserError(f"{path} is there already: choose another name, or delete it")
     if not folder.is_dir():
         raise UserError(f"there is no folder {folder}")
-    with whole(folder):
-        path.write_text(TEMPLATE)
+    write_text(path, TEMPLATE)
     return path

@@ -25,6 +25,7 @@ class Trial(Experiment):
     function: Function
 
     def check(self) -> None:
+        """Values that can work."""
         takes = inspect.signature(self.function).parameters
         for name in self.factors.columns:
             if name != "seed" and name not in takes:

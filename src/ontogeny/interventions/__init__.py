@@ -1,0 +1,1 @@
+"""Causal edits of a network or of its input, one a file."""

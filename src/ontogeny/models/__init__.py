@@ -1,0 +1,1 @@
+"""Architectures, built as populations of stacked modules."""

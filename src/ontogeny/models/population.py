@@ -1,10 +1,15 @@
 """A population: many networks of one architecture, trained as one tensor program."""
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+
+from ontogeny.errors import UserError
+from ontogeny.models import sites
 
 ALIGNMENT = 16  # float32 numbers in 64 bytes: MKL picks its kernels by alignment
 
@@ -61,3 +66,44 @@ class Population:
     def rows(self, members: Sequence[int]) -> Float[Tensor, "member parameter"]:
         """Parameters of some members, a copy."""
         return self.flat[list(members)].clone()
+
+    def take(self, members: Sequence[int]) -> "Population":
+        """Some of the members, copied to a population of their own.
+
+        Raises: `UserError` for none, or one that is not there.
+        """
+        return Population(self._picked(members))
+
+    def member(self, index: int) -> "Single":
+        """One member, copied to an ordinary model: neither inputs nor outputs have the member axis.
+
+        Raises: `UserError` for a member that is not there.
+        """
+        return Single(self._picked([index]))
+
+    def record(self, inputs: Tensor, patterns: str | Iterable[str]) -> tuple[Tensor, dict[str, Tensor]]:
+        """Outputs, and activations at the matching sites: see `ontogeny.models.sites.record`."""
+        return sites.record(self.network, inputs, patterns)
+
+    def edit(self, edits: Mapping[str, Callable[[Tensor], Tensor]]) -> AbstractContextManager[None]:
+        """Edits of activations within a `with`: see `ontogeny.models.sites.edit`."""
+        return sites.edit(self.network, edits)
+
+    def _picked(self, members: Sequence[int]) -> nn.Module:
+        if not members or not all(0 <= i < self.members for i in members):
+            raise UserError(f"no members {list(members)}: the population has members 0 to {self.members - 1}")
+        # What the memo has already is not copied again: only the members that are wanted are.
+        picked = {id(p): nn.Parameter(p.detach()[list(members)]) for p in self.network.parameters()}
+        return copy.deepcopy(self.network, picked)  # type: ignore[arg-type]
+
+
+class Single(nn.Module):
+    """One network as users of PyTorch know it: `inputs [sample, ...]` to `outputs [sample, ...]`."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """The network's outputs."""
+        return self.network(inputs[None])[0]

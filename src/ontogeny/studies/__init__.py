@@ -1,0 +1,1 @@
+"""Published findings, one a file; a file that is here is a study of the package."""

@@ -1,0 +1,1 @@
+"""Data-generating processes with known ground truth, one a file."""

@@ -50,6 +50,10 @@ class Task(Part):
         """What a member's task holds fixed (its chains, its teacher...), drawn once from its seed. None for none."""
         return None
 
+    def evaluated(self, world: Any) -> tuple["Task", Any]:
+        """The task that measures look at, and its world: itself, unless it changes while training goes on."""
+        return self, world
+
     def sample(self, world: Any, streams: Streams, size: int) -> Batch:
         """`size` samples a member. They may depend on the training step: `streams.step(size)` has each sample's.
 

@@ -1,7 +1,7 @@
 """Linear teacher: whitened inputs and a linear map whose singular values are chosen.
 
-    inputs   x_1 ... x_n      standard normal
-    targets  y = T x          T = sum_k s_k u_k v_k^T: the task's modes, each with its strength s_k
+inputs   x_1 ... x_n      standard normal
+targets  y = T x          T = sum_k s_k u_k v_k^T: the task's modes, each with its strength s_k
 """
 
 from dataclasses import dataclass
@@ -35,6 +35,7 @@ class LinearTeacher(Task):
     outputs: int
 
     def check(self) -> None:
+        """Values that can work."""
         if not 0 < len(self.strengths) <= min(self.inputs, self.outputs):
             raise UserError(
                 f"{len(self.strengths)} strengths need as many inputs and outputs, got {self.inputs} and {self.outputs}"

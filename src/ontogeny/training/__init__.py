@@ -1,0 +1,1 @@
+"""How a population is trained: objectives, optimizers, schedules and the loop."""

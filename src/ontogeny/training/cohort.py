@@ -98,7 +98,7 @@ class TrainingCohort:
         self.steps = steps
         self.measured = frozenset(at.upto(steps))
         self.memory = optimizer.start(population.flat)
-        self.alive: Bool[Tensor, "member"] = torch.ones(
+        self.alive: Bool[Tensor, member] = torch.ones(
             population.members, dtype=torch.bool, device=population.flat.device
         )
         self.done = 0
@@ -175,17 +175,19 @@ class TrainingCohort:
 
     @torch.no_grad()
     def _measure(self) -> dict[str, Labelled]:
+        task, world = self.task.evaluated(self.world)
         at = Checkpoint(
             population=self.population,
-            task=self.task,
-            world=self.world,
+            task=task,
+            world=world,
             streams=self.streams.of("evaluation"),
             step=self.done,
         )
         values: dict[str, Labelled] = {}
         for measure in self.measures:
             values |= measure(at)
-        return values
+        # Copies: a record is kept for a while, and a measure may give a view of weights that go on changing.
+        return {name: replace(array, values=array.values.detach().clone()) for name, array in values.items()}
 
 
 def _square_norm(table: Float[Tensor, "member parameter"]) -> Float[Tensor, "member"]:

@@ -40,8 +40,11 @@ class Training(Experiment):
     dtype: str = "float32"
 
     def check(self) -> None:
+        """Values that can work."""
         if self.batch < 1 or self.steps < 0:
-            raise UserError(f"a training needs a batch of 1 or more and steps, got batch={self.batch}, steps={self.steps}")
+            raise UserError(
+                f"a training needs a batch of 1 or more and steps, got batch={self.batch}, steps={self.steps}"
+            )
         if self.examples is not None and self.examples < self.batch:
             raise UserError(f"a batch of {self.batch} does not fit into {self.examples} examples: raise examples")
         if self.dtype not in DTYPES:
@@ -87,4 +90,3 @@ class Training(Experiment):
             at=run.at,
             steps=run.steps,
         )
-

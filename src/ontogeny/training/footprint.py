@@ -58,10 +58,7 @@ def seconds_per_update(cohort: TrainingCohort) -> float:
 
 def chunk_size(one: Footprint, members: int, device: torch.device) -> int:
     """How many members train together: as many as fit, in chunks as even as they can be."""
-    if device.type == "cuda":
-        room = int(torch.cuda.mem_get_info(device)[0] * GPU_SHARE)
-    else:
-        room = CPU_BYTES
+    room = int(torch.cuda.mem_get_info(device)[0] * GPU_SHARE) if device.type == "cuda" else CPU_BYTES
     most = max(1, room // max(one.bytes, 1))
     chunks = -(-members // most)
     return -(-members // chunks)

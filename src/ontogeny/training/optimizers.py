@@ -30,6 +30,7 @@ class Optimizer(Part):
     clip: PerMember | None = None
 
     def check(self) -> None:
+        """Values that can work."""
         if isinstance(self.lr, float | int) and self.lr < 0:
             raise UserError(f"{type(self).__name__} needs a learning rate of 0 or more, got {self.lr}")
 

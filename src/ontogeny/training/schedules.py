@@ -46,7 +46,9 @@ class Cosine(Schedule):
 
     def __call__(self, update: int) -> float | Float[Tensor, "*member"]:
         """u / warmup, then floor + (1 - floor) (1 + cos(pi (u - warmup) / (updates - warmup))) / 2."""
-        total, warmup, floor = (torch.as_tensor(v, dtype=torch.float64) for v in (self.updates, self.warmup, self.floor))
+        total, warmup, floor = (
+            torch.as_tensor(v, dtype=torch.float64) for v in (self.updates, self.warmup, self.floor)
+        )
         along = ((update - warmup) / (total - warmup).clamp_min(1.0)).clamp(0.0, 1.0)
         fall = floor + (1.0 - floor) * 0.5 * (1.0 + torch.cos(math.pi * along))
         return torch.where(torch.as_tensor(update) < warmup, update / warmup.clamp_min(1.0), fall)

@@ -20,6 +20,7 @@ class Every(Steps):
     interval: int
 
     def check(self) -> None:
+        """Values that can work."""
         if self.interval < 1:
             raise UserError(f"every({self.interval}): measure every 1 update or more")
 
@@ -34,6 +35,7 @@ class LogSpaced(Steps):
     count: int
 
     def check(self) -> None:
+        """Values that can work."""
         if self.count < 1:
             raise UserError(f"log_spaced({self.count}): measure once or more")
 

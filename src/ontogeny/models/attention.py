@@ -1,0 +1,64 @@
+"""Attention: stacked multi-head self-attention."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from ontogeny.models.linear import Linear
+from ontogeny.models.positions import Rotary
+from ontogeny.models.sites import Site
+from ontogeny.models.stacked import matmul
+from ontogeny.streams import Streams
+
+
+class Attention(nn.Module):
+    """Self-attention: softmax of scaled scores, every position looking at all, or with `causal` at none after it.
+
+    Queries, keys and values come from one map `qkv`, whose outputs are ordered (which, head, feature). Members, samples
+    and heads are one batch of small products: on a CPU that is as fast as a fused kernel at these sizes, and it shows
+    its scores and its pattern.
+    """
+
+    mask: Float[Tensor, "1 position position"] | None
+
+    def __init__(
+        self,
+        streams: Streams,
+        width: int,
+        heads: int,
+        length: int,
+        *,
+        causal: bool = True,
+        bias: bool = True,
+        rotary: Rotary | None = None,
+        output_deviation: float | None = None,
+        scale: float | Tensor = 1.0,
+    ) -> None:
+        super().__init__()
+        self.heads = heads
+        self.qkv = Linear(streams.of("qkv"), width, 3 * width, bias=bias, scale=scale)
+        self.output = Linear(streams.of("output"), width, width, bias=bias, deviation=output_deviation, scale=scale)
+        self.rotary = rotary
+        later = torch.full((length, length), -torch.inf, device=streams.device).triu(1)
+        self.register_buffer("mask", later[None] if causal else None, persistent=False)
+        self.hook_q, self.hook_k, self.hook_v = Site(), Site(), Site()
+        self.hook_rot_q, self.hook_rot_k = Site(), Site()
+        self.hook_attn_scores, self.hook_pattern = Site(), Site()
+        self.hook_z, self.hook_out = Site(), Site()
+
+    def forward(
+        self, x: Float[Tensor, "member sample position width"]
+    ) -> Float[Tensor, "member sample position width"]:
+        """What the heads write, before it is added to the stream."""
+        members, samples, length, width = x.shape
+        q, k, v = self.qkv(x).view(members, samples, length, 3, self.heads, width // self.heads).unbind(3)
+        q, k, v = self.hook_q(q), self.hook_k(k), self.hook_v(v)
+        if self.rotary is not None:
+            q, k = self.hook_rot_q(self.rotary(q)), self.hook_rot_k(self.rotary(k))
+        q, k, v = (y.transpose(2, 3).reshape(-1, length, width // self.heads) for y in (q, k, v))
+        mask = None if self.mask is None else self.mask[:, :length, :length]
+        scores = matmul(q, k.mT, plus=mask, scale=q.shape[-1] ** -0.5)
+        scores = self.hook_attn_scores(scores.view(members, samples, self.heads, length, length))
+        pattern = self.hook_pattern(torch.softmax(scores, -1))
+        z = matmul(pattern.flatten(0, 2), v).view(members, samples, self.heads, length, -1).transpose(2, 3)
+        return self.hook_out(self.output(self.hook_z(z).reshape(x.shape)))
