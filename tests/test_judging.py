@@ -342,3 +342,13 @@ def test_an_unknown_experiment():
 
 def test_bounds_in_words():
     assert [str(Bound("above", 0.5)), str(Bound("between", (-1.0, 2.5)))] == ["above 0.5", "between -1 and 2.5"]
+
+
+def test_a_level_that_the_user_left_out_is_inconclusive_and_not_an_error():
+    ds = xr.Dataset({"x": ("member", [1.0] * 4)}, coords={"noise": ("member", [0.0] * 4)})
+    claim = Claim("a", "b", lambda d: d.x, where={"noise": 0.3}, above=0.0)
+    verdict = judge(claim, {"main": ds}, "desk", changed=True)
+    assert verdict.verdict == "inconclusive"
+    assert "not computed with these levels: claim 'a': no member has noise=0.3" in verdict.why
+    with pytest.raises(UserError, match="no member has noise=0.3"):
+        judge(claim, {"main": ds}, "desk")

@@ -39,7 +39,7 @@ class Reading:
         return "" if self.held else self.sentence
 
 
-def judge(claim: Claim, results: Mapping[str, xr.Dataset], scale: str) -> Verdict:
+def judge(claim: Claim, results: Mapping[str, xr.Dataset], scale: str, *, changed: bool = False) -> Verdict:
     """The verdict of a claim on the results of a study's experiments, by name, at one scale.
 
     The first of these that applies:
@@ -50,6 +50,9 @@ def judge(claim: Claim, results: Mapping[str, xr.Dataset], scale: str) -> Verdic
     4. a replicate without a finite value, or fewer than four of them (unless the result is exact): `inconclusive`;
     5. what `claim.decides` names lies on the right side of the threshold: `reproduced`; on the wrong one:
        `not reproduced`; an interval with the threshold inside: `inconclusive`.
+
+    `changed` tells that the user took other levels or seeds than the study's: a claim that cannot be computed on those
+    is `inconclusive`, and says why.
 
     Raises: `UserError` for an experiment, a factor or a level that is not in the results, and for a statistic that is
     not one value a replicate; `RunFailed` for a statistic that raises, with its line in the study's file.
@@ -64,12 +67,14 @@ def judge(claim: Claim, results: Mapping[str, xr.Dataset], scale: str) -> Verdic
         try:
             readings[name] = _look(claim, part, results)
         except UserError as error:
-            if judged:
+            if judged and not changed:
                 raise
             problems.append(str(error))
             readings[name] = _read(part.bound, part.decides, "none", np.empty(0))
-    if judged:
+    if judged and not problems:
         word, why = _decide(claim, readings)
+    elif judged:
+        word, why = "inconclusive", f"not computed with these levels: {problems[0]}"
     else:
         elsewhere = " and ".join(s for s in claim.scales if s != "smoke")
         word, why = "inconclusive", f"judged at {elsewhere or 'no'} scale, not at {scale}"

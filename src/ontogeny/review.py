@@ -31,7 +31,9 @@ def judge_run(prepared: Prepared, folder: Path) -> list[Verdict]:
     if not read_about(folder)["finished"]:
         raise UserError(f"{folder} is not finished: run the study again to go on")
     found = results_of(folder)
-    verdicts = [judge(claim, found, prepared.scale) for claim in prepared.found.study.claims]
+    verdicts = [
+        judge(claim, found, prepared.scale, changed=bool(prepared.levels)) for claim in prepared.found.study.claims
+    ]
     write_json(folder / "verdicts.json", {"claims": [verdict.as_json() for verdict in verdicts]})
     return verdicts
 
