@@ -156,8 +156,8 @@ def _judged(fitted: MapReliability, method: str, given: bool) -> list[str]:
     )
     if not fitted.settled_:
         notes.append(
-            f"the picture is not at a minimum of t-SNE's objective (largest |gradient| {fitted.gradient_:.1e}), so it has "
-            "no singularity score: draw it with method exact"
+            f"the picture is not at a minimum of t-SNE's objective (largest |gradient| {fitted.gradient_:.1e}): it "
+            "has no singularity score: draw it with method exact"
         )
     if method == "umap" and not given:
         notes.append("the picture is UMAP's, its points are moved by t-SNE's rule: read the scores as a comparison")
@@ -186,8 +186,8 @@ def _figure(scores: pd.DataFrame, curve: dict[float, float]) -> Figure:
     if curve:
         line = Line(list(curve), [10**v for v in curve.values()], colour="accent")
         points = Points(list(curve), [10**v for v in curve.values()], colour="accent")
-        axes = dict(x=Axis("perplexity"), y=Axis("95 % quantile of the singularity score", log=True))
-        panels.append(Panel("Choose a perplexity where it is flat", marks=[line, points], **axes))
+        x, y = Axis("perplexity"), Axis("95 % quantile of the singularity score", log=True)
+        panels.append(Panel("Choose a perplexity where it is flat", x=x, y=y, marks=[line, points]))
     return Figure(
         f"{int(scores.warned.sum()):,} of {len(scores):,} points would leap if their data moved a little",
         panels,

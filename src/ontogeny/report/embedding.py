@@ -1,7 +1,6 @@
 """The page of an embedding check: one HTML file with the picture, the notes and the points to distrust."""
 
 import html
-import io
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +21,7 @@ def save_embedding_report(checked: Any, name: str, path: str | Path, *, worst: i
 
     Raises: `UserError` when it cannot be written.
     """
-    drawn = io.StringIO()
-    svg(checked.figure, drawn)
-    picture = drawn.getvalue()
+    picture = svg(checked.figure)
     picture = picture[picture.index("<svg") :]
     notes = "".join(f"<li>{html.escape(note)}</li>" for note in checked.notes)
     rows = "".join(
