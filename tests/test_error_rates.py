@@ -1,16 +1,21 @@
-"""How often `reproduced` is said of something false, and how often of something true, by simulation.
-
-Nulls with real networks (untrained, or on shuffled labels) belong here as well: a test each, `judge` on their results.
-"""
+"""How often `reproduced` is said of something false, and how often of something true: simulated, and with networks."""
 
 import numpy as np
 import pytest
 import scipy.stats
+import torch
 import xarray as xr
 
+from ontogeny import Training, at, seeds
 from ontogeny.claims import Claim
 from ontogeny.intervals import binomial_interval, t_interval
 from ontogeny.judging import judge
+from ontogeny.labelled import Labelled
+from ontogeny.measures.contract import Measure
+from ontogeny.models.mlp import MLP
+from ontogeny.streams import Streams
+from ontogeny.tasks.contract import Batch, Shape, Task
+from ontogeny.training.optimizers import AdamW
 
 NOMINAL = 0.025
 
@@ -88,3 +93,47 @@ def test_deciding_by_the_mean_keeps_no_rate(seed):
     claim = Claim("coin", "there is an effect", lambda ds: ds.x, above=0.0, decides="mean")
     found = words(claim, np.random.default_rng(seed).normal(size=(150, 4)))
     assert (found == "reproduced").mean() == pytest.approx(0.5, abs=margin(150, 0.5))
+
+
+class ShuffledLabels(Task):
+    """Vectors with labels that have nothing to do with them: nobody is right more than half of the time."""
+
+    @property
+    def shape(self) -> Shape:
+        return Shape(features=6, outputs=2)
+
+    def sample(self, world, streams: Streams, size: int) -> Batch:
+        return Batch(inputs=streams.normal("inputs", (size, 6)), targets=streams.integers("labels", (size,), 2))
+
+
+class AboveChance(Measure):
+    """Accuracy on fresh samples, less a half."""
+
+    def __call__(self, at):
+        batch = at.batch("fresh", 64)
+        right = at.population(batch.inputs).argmax(-1) == batch.targets
+        return {"above_chance": Labelled(right.double().mean(1) - 0.5, ("member",))}
+
+
+STUDIES = 500
+
+
+@pytest.mark.parametrize("updates", [0, 20])
+def test_networks_that_cannot_know_are_not_reproduced(updates):
+    # Untrained, and trained on labels that were shuffled: the true effect is 0 exactly, by symmetry.
+    training = Training(
+        factors=seeds(4 * STUDIES),
+        task=ShuffledLabels(),
+        model=MLP(layers=2, width=8),
+        optimizer=AdamW(lr=0.03),
+        batch=16,
+        steps=updates,
+        measures=(AboveChance(),),
+        at=at(updates),
+    )
+    cohort = training.open(training.factors.rows(), torch.device("cpu"))
+    record = next(r for r in cohort.records() if r.step == updates)
+    replicates = record.values["above_chance"].values.numpy().reshape(STUDIES, 4)
+    claim = Claim("learned", "accuracy is above chance", lambda ds: ds.x, above=0.0)
+    found = words(claim, replicates)
+    assert (found == "reproduced").mean() <= NOMINAL + margin(STUDIES)

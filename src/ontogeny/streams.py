@@ -64,6 +64,10 @@ class Streams:
         """Streams for a narrower purpose: `streams.of("init").of("embed")`."""
         return replace(self, purpose=f"{self.purpose}/{purpose}")
 
+    def within(self, purpose: str) -> bool:
+        """Whether these are streams of a population for `purpose`, or for something narrower."""
+        return f"{self.purpose}/".startswith(f"/{purpose}/")
+
     def at(self, *steps: int) -> "Streams":
         """Streams at one training step, or at a block of them."""
         return replace(self, steps=steps)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ontogeny.report.figure import Axis, Band, Contour, Heatmap, Line, Mark, Panel, Points, Rule, Text
+from ontogeny.report.figure import Axis, Band, Contour, Heatmap, Line, Mark, Number, Panel, Points, Rule, Text
 
 MARGIN = 0.04  # of the extent, kept free at either end of an axis of lines and points
 ZERO_GAP = 0.12  # of a log axis, between its smallest positive value and the place of zero
@@ -26,7 +26,7 @@ class Scale:
     zero: float | None
     ticks: tuple[tuple[float, str], ...] | None  # None: where the renderer likes them
 
-    def place(self, values: np.ndarray | float) -> np.ndarray:
+    def place(self, values: np.ndarray | Number) -> np.ndarray:
         """Values as they are drawn: the same, but on a log axis 0 at its place and negative ones nowhere (NaN)."""
         values = np.asarray(values, dtype=np.float64)
         if not self.log:
@@ -34,7 +34,7 @@ class Scale:
         zero = np.nan if self.zero is None else self.zero
         return np.where(values > 0, values, np.where(values == 0, zero, np.nan))
 
-    def span(self, ends: tuple[float, float]) -> tuple[float, float]:
+    def span(self, ends: tuple[Number, Number]) -> tuple[float, float]:
         """An interval as far as the window shows it."""
         low, high = (float(end) for end in self.place(np.array(ends)))
         low, high = (self.low if np.isnan(low) else low), (self.low if np.isnan(high) else high)
@@ -54,7 +54,7 @@ class Scale:
 
     def share(self, at: float) -> float:
         """How far along the axis a position is, from 0 to 1."""
-        low, high, at = np.log10([self.low, self.high, at]) if self.log else (self.low, self.high, at)
+        low, high, at = np.log10(np.array([self.low, self.high, at])) if self.log else (self.low, self.high, at)
         return float((at - low) / (high - low))
 
 
@@ -66,15 +66,15 @@ def scale_of(panel: Panel, axis: str) -> Scale:
     cells = [getattr(m, axis) for m in panel.marks if isinstance(m, Heatmap)]
     tight = bool(cells) or any(isinstance(m, Contour) for m in panel.marks)
     if not spec.log:
-        bare = Scale(0, 1, False, None, None)
+        bare = Scale(0.0, 1.0, False, None, None)
         edges = [bare.edges(centres) for centres in cells]
         low, high = spec.limits or _linear_extent(np.concatenate([values, *edges]), tight)
-        return Scale(low, high, False, None, _named(spec, None))
+        return Scale(float(low), float(high), False, None, _named(spec, None))
     positive = values[values > 0]
     low, high = spec.limits or ((positive.min(), positive.max()) if len(positive) else (1.0, 10.0))
     low, high = (low / 2, high * 2) if low == high else (low, high)
     zero = _zero_place(low, high) if (values == 0).any() else None
-    bare = Scale(low, high, True, zero, None)
+    bare = Scale(float(low), float(high), True, zero, None)
     for edges in (bare.edges(centres) for centres in cells):
         low, high = min(low, edges[0]), max(high, edges[-1])
     ticks = _named(spec, zero)
@@ -82,7 +82,7 @@ def scale_of(panel: Panel, axis: str) -> Scale:
         ticks = tuple((t, number(t)) for t in _log_ticks(low, high))
         ticks = ticks if zero is None else ((zero, "0"), *((p, s) for p, s in ticks if p > zero * 1.2))
     if spec.limits is None or zero is not None:
-        ends = np.log10([min(low, zero) if zero is not None else low, high])
+        ends = np.log10(np.array([min(low, zero) if zero is not None else low, high], dtype=float))
         room = 0 if tight else MARGIN * (ends[1] - ends[0])
         low, high = 10 ** (ends[0] - room), 10 ** (ends[1] + (room if spec.limits is None else 0))
     return Scale(float(low), float(high), True, zero, ticks)
@@ -91,7 +91,7 @@ def scale_of(panel: Panel, axis: str) -> Scale:
 def extent_of(values: np.ndarray, spec: Axis) -> tuple[float, float]:
     """The extent of a colour scale over these values: its limits, or from the least to the greatest finite value."""
     if spec.limits is not None:
-        return spec.limits
+        return float(spec.limits[0]), float(spec.limits[1])
     values = values[np.isfinite(values) & ((values > 0) | (not spec.log))]
     if not len(values):
         return (1.0, 10.0) if spec.log else (0.0, 1.0)
@@ -107,8 +107,9 @@ def ticks_of(low: float, high: float, spec: Axis) -> tuple[tuple[float, str], ..
     return tuple((t, number(t)) for t in _log_ticks(low, high))
 
 
-def number(value: float) -> str:
+def number(value: Number) -> str:
     """A number as it is read: 0.02, 3,000, 10⁻⁸."""
+    value = float(value)
     if value == 0:
         return "0"
     if 1e-3 <= abs(value) < 1e6:
@@ -142,7 +143,7 @@ def _linear_extent(values: np.ndarray, tight: bool) -> tuple[float, float]:
     return low - room, high + room
 
 
-def _zero_place(low: float, high: float) -> float:
+def _zero_place(low: Number, high: Number) -> float:
     decades = np.log10(high / low)
     return float(low / 10 ** max(ZERO_GAP * decades, 0.2))
 
@@ -156,7 +157,8 @@ def _named(spec: Axis, zero: float | None) -> tuple[tuple[float, str], ...] | No
     return tuple((at, text) for at, text in placed if at is not None)
 
 
-def _log_ticks(low: float, high: float) -> list[float]:
+def _log_ticks(low: Number, high: Number) -> list[float]:
+    low, high = float(low), float(high)
     decades = np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)) + 1)
     for digits in ([1], [1, 3], [1, 2, 5], range(1, 10)):
         ticks = [float(f"{d}e{int(e)}") for e in decades for d in digits]

@@ -63,7 +63,8 @@ def _reader(verdict: Any) -> Callable[[float], str]:
     """Writes numbers to a hundredth of what the picture spans, so that an interval shows its width."""
     own = _own(verdict)
     extent = (max(own) - min(own)) if own else 0.0
-    places = min(max(2 - math.floor(math.log10(extent or max(map(abs, own), default=1.0) or 1.0)), 0), 12)
+    extent = extent or max(map(abs, own), default=1.0) or 1.0
+    places = min(max(2 - math.floor(math.log10(extent) + 1e-9), 0), 12)
     return lambda value: number(round(value, places)) if math.isfinite(value) else "undefined"
 
 
@@ -82,13 +83,14 @@ def _numbers(verdict: Any) -> str:
     if math.isfinite(verdict.low) and math.isfinite(verdict.high):
         shown += f" [{read(verdict.low)}, {read(verdict.high)}] {INTERVALS.get(verdict.interval, '')}".rstrip()
     asked = html.escape(str(verdict.bound)).replace("-", "−")
-    return f"{shown} · asked: <b>{asked}</b> · n = {verdict.n} {html.escape(verdict.unit)}"
+    return f"{shown} · <span>asked: <b>{asked}</b></span> · <span>n = {verdict.n} {html.escape(verdict.unit)}</span>"
 
 
 def _control(control: Any) -> str:
     held = "held" if control.held else "failed"
     asked = html.escape(str(control.bound)).replace("-", "−")
-    return f"◇ Control {held}: {prose(control.says)}, <b>{_short(control.statistic)}</b> · asked: <b>{asked}</b>"
+    came = f"<b>{_short(control.statistic)}</b> · <span>asked: <b>{asked}</b></span>"
+    return f"◇ Control {held}: {prose(control.says)}, {came}"
 
 
 def _picture(verdict: Any) -> str:
@@ -138,7 +140,7 @@ def _window(own: list[float], control: float) -> tuple[float, float]:
     return low - room, high + room
 
 
-def _words(x: float, y: float, words: str, kind: str = "") -> str:
+def _words(x: float, y: int, words: str, kind: str = "") -> str:
     anchor = "start" if x < LEFT + 18 else "end" if x > RIGHT - 18 else "middle"
     return f'<text class="{kind}" x="{x:.1f}" y="{y}" text-anchor="{anchor}">{words}</text>'
 

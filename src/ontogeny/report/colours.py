@@ -41,7 +41,7 @@ ROLES: dict[Theme, dict[str, str]] = {
     },
 }
 CATEGORIES: dict[Theme, tuple[str, ...]] = {
-    "light": ("#1f5fa8", "#cc5a1c", "#11806a", "#a93f83", "#94780a", "#3d97bd", "#5b3f8f", "#6d6d6d"),
+    "light": ("#1f5fa8", "#c24d17", "#11806a", "#a93f83", "#ab8c00", "#3d97bd", "#5b3f8f", "#6d6d6d"),
     "dark": ("#6ea8f2", "#f08c56", "#3fb598", "#e08bc8", "#dcbb4a", "#9adcf5", "#ab92e6", "#b0b0b0"),
 }
 SEQUENTIAL: dict[Theme, tuple[str, ...]] = {  # from the surface to what stands out most from it
@@ -52,7 +52,7 @@ DIVERGING: dict[Theme, tuple[str, ...]] = {
     "light": ("#0e3f78", "#3f83c4", "#a9cbe6", "#f5f2ec", "#f0b48c", "#cf6428", "#7f2f08"),
     "dark": ("#a5d0ff", "#4f94dd", "#2b5383", "#26272b", "#86492a", "#e07b42", "#ffc9a3"),
 }
-FAINTEST = 0.48  # where levels begin on the sequential scale: below it a thin line is lost on the surface
+FAINTEST = 0.5  # where levels begin on the sequential scale: below it a thin line is lost on the surface
 
 
 def category(index: int) -> str:
@@ -65,7 +65,7 @@ def level(index: int, of: int) -> str:
     return f"level-{index / max(of - 1, 1):.3f}"
 
 
-def fade(token: str, opacity: float) -> str:
+def fade(token: str, opacity: float | int | np.number) -> str:
     """A colour with an opacity from 0 to 1."""
     return f"{token.split('/')[0]}/{opacity:g}"
 

@@ -10,7 +10,7 @@ import xarray as xr
 
 from ontogeny.errors import UserError, nearest
 from ontogeny.report.axes import number
-from ontogeny.report.figure import Axis, Band, Figure, Line, Mark, Panel, category, level
+from ontogeny.report.figure import Axis, Band, Figure, Line, Mark, Number, Panel, category, level
 
 MEMBER = "member"
 MAIN = "main"
@@ -35,9 +35,9 @@ class Curves:
     where: Mapping[str, Any] = field(default_factory=dict)
     log_x: bool = False
     log_y: bool = False
-    limits: tuple[float, float] | None = None
-    label: str = ""  # None given: the variable's name
-    title: str = ""
+    limits: tuple[Number, Number] | None = None
+    label: str = ""  # else the variable's name
+    title: str = ""  # else likewise
     caption: str = ""
 
     @property
@@ -94,7 +94,7 @@ class Curves:
                     f"{self.variable!r} has the dimension {dim!r} too: give it as colour or columns, or where="
                 )
 
-    def _limits(self, values: xr.DataArray) -> tuple[float, float] | None:
+    def _limits(self, values: xr.DataArray) -> tuple[Number, Number] | None:
         """One window for all panels, so that they compare."""
         finite = values.values[np.isfinite(values.values) & ((values.values > 0) | (not self.log_y))]
         if self.limits is not None or self.columns is None or not len(finite) or finite.min() == finite.max():

@@ -49,6 +49,7 @@ __all__ = [
 ]
 
 Numbers: TypeAlias = Any  # whatever numpy.asarray takes; a mark keeps it as a float64 array
+Number: TypeAlias = float | int | np.number  # one number
 Dash = Literal["solid", "dash", "dot"]
 Symbol = Literal["circle", "square", "diamond", "cross", "x", "ring"]
 Palette = Literal["sequential", "diverging"]
@@ -65,8 +66,8 @@ class Axis:
     label: str = ""
     unit: str = ""
     log: bool = False
-    limits: tuple[float, float] | None = None
-    ticks: Sequence[float] | Mapping[float, str] | None = None
+    limits: tuple[Number, Number] | None = None
+    ticks: Sequence[Number] | Mapping[Any, str] | None = None
 
     def __post_init__(self) -> None:
         if self.limits is not None and not self.limits[0] < self.limits[1]:
@@ -141,8 +142,8 @@ class Line(Series):
     y: Numbers
     _: KW_ONLY
     dash: Dash = "solid"
-    width: float = 2.0  # points
-    opacity: float = 1.0
+    width: Number = 2.0  # points
+    opacity: Number = 1.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -157,7 +158,7 @@ class Band(Series):
     low: Numbers
     high: Numbers
     _: KW_ONLY
-    opacity: float = 0.18
+    opacity: Number = 0.18
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -177,8 +178,8 @@ class Points(Series):
     scale: Axis = Axis()
     palette: Palette = "sequential"
     symbol: Symbol = "circle"
-    size: float = 6.0  # points across
-    opacity: float = 1.0
+    size: Number = 6.0  # points across
+    opacity: Number = 1.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -247,8 +248,8 @@ class Rule(Mark):
     """A reference line across the panel at one `x` or one `y`."""
 
     _: KW_ONLY
-    x: float | None = None
-    y: float | None = None
+    x: Number | None = None
+    y: Number | None = None
     label: str = ""
     colour: str = "muted"
     dash: Dash = "dash"
@@ -264,11 +265,11 @@ class Shade(Mark):
     """An interval of `x` or of `y`, shaded across the panel."""
 
     _: KW_ONLY
-    x: tuple[float, float] | None = None
-    y: tuple[float, float] | None = None
+    x: tuple[Number, Number] | None = None
+    y: tuple[Number, Number] | None = None
     label: str = ""
     colour: str = "grey"
-    opacity: float = 0.15
+    opacity: Number = 0.15
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -280,8 +281,8 @@ class Shade(Mark):
 class Text(Mark):
     """Words at a point, which they are centred over, or beside (`anchor`)."""
 
-    x: float
-    y: float
+    x: Number
+    y: Number
     text: str
     _: KW_ONLY
     colour: str = "ink"
@@ -314,7 +315,7 @@ class Figure:
     caption: str = ""
     columns: int | None = None
     legend: str = ""
-    aspect: float = 0.66
+    aspect: Number = 0.66
 
     def __post_init__(self) -> None:
         if not self.panels:

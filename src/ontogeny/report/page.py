@@ -2,7 +2,6 @@
 
 import base64
 import html
-import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -95,9 +94,7 @@ def _figure(index: int, figure: Figure) -> str:
     entries = legend_of(figure)
     head = f'<span class="head">{html.escape(figure.legend)}</span>' if figure.legend else ""
     legend = "".join(_entry(index, entry) for entry in entries)
-    drawn = io.StringIO()
-    svg(figure, drawn)
-    still = "data:image/svg+xml;base64," + base64.b64encode(drawn.getvalue().encode()).decode()
+    still = "data:image/svg+xml;base64," + base64.b64encode(svg(figure).encode()).decode()
     shape = f"--columns: {figure.across}; --aspect: {figure.aspect}"
     panels = "\n".join(_panel(index, i, figure) for i in range(len(figure.panels)))
     return f"""<figure id="figure-{index + 1}">

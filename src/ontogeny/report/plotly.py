@@ -106,6 +106,7 @@ def _panel(panel: Panel, palette: dict[str, str]) -> dict[str, Any]:
         layout["yaxis"] |= {"scaleanchor": "x", "scaleratio": 1}
         for axis in ("xaxis", "yaxis"):
             layout[axis] |= {"constrain": "domain" if filled else "range"}
+        layout["yaxis"] |= {"constraintoward": "top"} if filled else {}
     return {"data": traces, "layout": layout}
 
 

@@ -1,7 +1,8 @@
 """Figures on paper: Matplotlib, at the width of a column or a page, with fonts embedded."""
 
+import io
 from pathlib import Path
-from typing import Any, Literal, TextIO
+from typing import Any, Literal
 
 import matplotlib as mpl
 import numpy as np
@@ -60,10 +61,12 @@ def save(figure: Figure, path: str | Path, *, width: Width = "page") -> Path:
     return path
 
 
-def svg(figure: Figure, file: TextIO, *, width: Width = "page") -> None:
-    """Writes a figure as SVG into an open file, as `save` does."""
+def svg(figure: Figure, *, width: Width = "page") -> str:
+    """A figure as SVG, as `save` writes it, but with pictures inside it at 200 dpi."""
+    file = io.StringIO()
     with mpl.rc_context(_style()):
         draw(figure, width=width).savefig(file, format="svg", metadata=STAMPS[".svg"], dpi=200)
+    return file.getvalue()
 
 
 def draw(figure: Figure, *, width: Width = "page") -> Canvas:
@@ -78,7 +81,7 @@ def draw(figure: Figure, *, width: Width = "page") -> Canvas:
         canvas.get_layout_engine().set(w_pad=0.06, h_pad=0.05, wspace=0.03, hspace=0.04)  # type: ignore[union-attr]
         grid = canvas.subplots(down, across, squeeze=False).ravel()
         for axes, panel in zip(grid, figure.panels, strict=False):
-            _Drawing(axes, panel, palette_of(figure), figure.aspect).draw()
+            _Drawing(axes, panel, palette_of(figure), float(figure.aspect)).draw()
         for axes in grid[len(figure.panels) :]:
             axes.remove()
         if entries:
@@ -245,7 +248,7 @@ class _Drawing:
         bar.set_label(spec.text)
         ticks = ticks_of(shown.norm.vmin, shown.norm.vmax, spec)
         if ticks is None:
-            bar.ax.yaxis.set_major_locator(MaxNLocator(5))
+            bar.ax.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
             bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda v, _: number(round(v, 12))))
         else:
             bar.ax.yaxis.set_major_locator(FixedLocator([at for at, _ in ticks]))
@@ -255,7 +258,7 @@ class _Drawing:
 def _ticks(axis: Any, spec: Axis, along: Scale) -> None:
     axis.set_minor_locator(NullLocator())
     if along.ticks is None:
-        axis.set_major_locator(MaxNLocator(5))
+        axis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
         axis.set_major_formatter(FuncFormatter(lambda v, _: number(round(v, 12))))
     else:
         axis.set_major_locator(FixedLocator([at for at, _ in along.ticks]))
@@ -294,6 +297,7 @@ def _style() -> Any:
     return {
         "font.family": [font for font in FONTS if font in there],
         "font.size": 7.5,
+        "text.parse_math": False,
         "text.color": ink,
         "axes.labelcolor": ink,
         "axes.labelsize": 7.5,
