@@ -77,8 +77,12 @@ def test_retrieval_is_right_on_its_own_chains_and_inference_on_strange_ones():
     retrieval, inference = measured(one("Bi-Ret")), measured(one("Bi-Inf"))
     strange, natural = 0, 1
     for length in range(1, 3):
-        assert (retrieval["truth_kl"].values[:, natural, length] < inference["truth_kl"].values[:, natural, length]).all()
-        assert (retrieval["truth_kl"].values[:, strange, length] > inference["truth_kl"].values[:, strange, length]).all()
+        assert (
+            retrieval["truth_kl"].values[:, natural, length] < inference["truth_kl"].values[:, natural, length]
+        ).all()
+        assert (
+            retrieval["truth_kl"].values[:, strange, length] > inference["truth_kl"].values[:, strange, length]
+        ).all()
     assert (retrieval["relative_distance"].values[:, -1] < 0.5).all()
     assert ((inference["relative_distance"].values > 0.5) & (inference["relative_distance"].values < 2)).all()
 

@@ -70,7 +70,11 @@ def test_walks_follow_their_chain(seed):
             for state in range(3):
                 # The first state follows the stationary law, and so does every later one.
                 for position in (0, 11):
-                    within((walked[:, position] == state).double().mean(), world.stationary[member, chain, state], len(walked))
+                    within(
+                        (walked[:, position] == state).double().mean(),
+                        world.stationary[member, chain, state],
+                        len(walked),
+                    )
                 for following in range(3):
                     left = walked[:, 4] == state
                     rate = (walked[left, 5] == following).double().mean()

@@ -193,7 +193,7 @@ def phase_map(results: dict[str, xr.Dataset]) -> Figure:
             Panel(
                 f"after {length} states",
                 x=Axis("step", log=True),
-                y=Axis("training chains", log=True, ticks={int(n): f"{n:g}" for n in here.chains.values}),
+                y=Axis("training chains", log=True, ticks={float(n): f"{n:g}" for n in here.chains.values}),
                 marks=marks,
             )
         )

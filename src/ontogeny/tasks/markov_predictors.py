@@ -77,9 +77,7 @@ def unigram_posterior(contexts: Contexts, world: Chains) -> Posterior:
     return torch.softmax(world.weights.log()[:, None] + seen, -1)
 
 
-def transition_counts(
-    contexts: Int[Tensor, "*lead length"], states: int
-) -> Float[Tensor, "*lead state state"]:
+def transition_counts(contexts: Int[Tensor, "*lead length"], states: int) -> Float[Tensor, "*lead state state"]:
     """How often the context goes from one state to another, float64."""
     pairs = contexts[..., :-1] * states + contexts[..., 1:]
     return state_counts(pairs, states * states).unflatten(-1, (states, states))
