@@ -15,6 +15,8 @@ Decides = Literal["interval", "mean", "median", "every"]
 Interval = Literal["t", "binomial", "none"]
 Direction = Literal["above", "below", "between"]
 
+Number = int | float
+
 Statistic = Callable[[xr.Dataset], xr.DataArray]
 """One value per replicate (usually a seed), as a one-dimensional array; a single number counts as one replicate."""
 
@@ -68,9 +70,9 @@ class Control:
     statistic: Statistic | None = None
     where: Mapping[str, Any] | None = None
     of: str | None = None
-    above: float | None = None
-    below: float | None = None
-    between: tuple[float, float] | None = None
+    above: Number | None = None
+    below: Number | None = None
+    between: tuple[Number, Number] | None = None
     decides: Decides = "mean"
 
     @property
@@ -90,9 +92,9 @@ class Gate:
     statistic: Statistic
     where: Mapping[str, Any] | None = None
     of: str | None = None
-    above: float | None = None
-    below: float | None = None
-    between: tuple[float, float] | None = None
+    above: Number | None = None
+    below: Number | None = None
+    between: tuple[Number, Number] | None = None
     decides: Decides = "every"
 
     @property
@@ -124,9 +126,9 @@ class Claim:
     statistic: Statistic
     where: Mapping[str, Any] | None = None
     of: str = "main"
-    above: float | None = None
-    below: float | None = None
-    between: tuple[float, float] | None = None
+    above: Number | None = None
+    below: Number | None = None
+    between: tuple[Number, Number] | None = None
     control: Control | None = None
     gate: Gate | None = None
     decides: Decides = "interval"
@@ -136,11 +138,11 @@ class Claim:
 
     def __post_init__(self) -> None:
         try:
-            _word("interval", self.interval, get_args(Interval))
+            _known("interval", self.interval, get_args(Interval))
             if isinstance(self.scales, str):
                 raise UserError(f"scales={self.scales!r} is a text: write scales=({self.scales!r},)")
             for scale in self.scales:
-                _word("scale", scale, get_args(Scale))
+                _known("scale", scale, get_args(Scale))
             for name, part in (("", self), ("its control: ", self.control), ("its gate: ", self.gate)):
                 if part is not None:
                     _check(name, part)
@@ -174,7 +176,7 @@ def _check(name: str, part: Claim | Control | Gate) -> None:
     if len(given) != 1:
         got = " and ".join(f"{way}=" for way in given) or "none"
         raise UserError(f"{name}it needs one of above=, below=, between=, got {got}")
-    _word(f"{name}decides", part.decides, get_args(Decides))
+    _known(f"{name}decides", part.decides, get_args(Decides))
     edges = part.between if part.between is not None else (getattr(part, given[0]),)
     try:
         finite = all(math.isfinite(edge) for edge in edges)
@@ -186,9 +188,9 @@ def _check(name: str, part: Claim | Control | Gate) -> None:
         raise UserError(f"{name}{given[0]}= needs {needed}, got {getattr(part, given[0])!r}")
 
 
-def _word(what: str, word: str, known: Sequence[str]) -> None:
-    if word not in known:
-        raise UserError(f"no {what} {word!r}: {nearest(str(word), known)}")
+def _known(what: str, word: str, words: Sequence[str]) -> None:
+    if word not in words:
+        raise UserError(f"{what}={word!r} is unknown: {nearest(str(word), words)}")
 
 
 def factors_in(ds: xr.Dataset) -> list[str]:

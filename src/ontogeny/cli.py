@@ -251,6 +251,17 @@ def main() -> None:
         _Debug.show(error)
         _err().print(f"error: {error}", style="red", highlight=False, markup=False, soft_wrap=True)
         sys.exit(1 if isinstance(error, RunFailed) else 2)
+    except Exception as error:
+        _Debug.show(error)
+        hint = "" if _Debug.on else "; ontogeny --debug ... shows where"
+        _err().print(
+            f"error: {type(error).__name__}: {error} (unexpected: please report it{hint})",
+            style="red",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )
+        sys.exit(1)
 
 
 class _Debug:

@@ -32,7 +32,7 @@ def t_interval(
     Source: Student (1908), "The probable error of a mean", Biometrika 6.
     """
     n = x.shape[-1]
-    known = np.isfinite(x).all(axis=-1)
+    known = np.asarray(np.isfinite(x).all(axis=-1))
     if n < 2:
         return np.full(known.shape, np.nan)[()], np.full(known.shape, np.nan)[()]
     values = np.where(known[..., None], x, 0.0)

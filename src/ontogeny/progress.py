@@ -33,8 +33,7 @@ class RichWatcher:
         self.name = experiment
         self.sizes = [len(rows) for rows in cohorts]
         self.started = self.spoken = time.monotonic()
-        self.first: float | None = None  # work that was there when we began to look, so that a resume is not "fast"
-        self.made = 0.0
+        self.since: tuple[float, float] | None = None  # work and time when we began to look: a resume is not "fast"
         if self.console.is_terminal:
             self.bar.start()
             self.task = self.bar.add_task(experiment, total=sum(self.sizes), words="starting")
@@ -48,16 +47,15 @@ class RichWatcher:
         seen = cohort.progress()
         share = seen["done"] / max(seen["total"], 1)
         done = sum(self.sizes[:index]) + share * self.sizes[index]
-        if self.first is None:
-            self.first = done - self.sizes[index] / max(seen["total"], 1)
-        rate = (done - self.first) / max(now - self.started, 1e-9)
-        left = (sum(self.sizes) - done) / max(rate, 1e-9)
-        words = self._words(done, seen, rate, left)
+        if self.since is None:
+            self.since = (done, now)
+        rate = (done - self.since[0]) / max(now - self.since[1], 1e-9)
+        words = self._words(done, seen, rate)
         if self.console.is_terminal and self.task is not None:
             self.bar.update(self.task, completed=done, words=words)
             self.spoken = now
         elif now - self.spoken >= SILENT_SECONDS:
-            self.console.print(f"{self.name}: {done / sum(self.sizes):.0%}  {words}", highlight=False)
+            self.console.print(f"{self.name}: {done / sum(self.sizes):.0%}  {words}", highlight=False, soft_wrap=True)
             self.spoken = now
 
     def end(self, experiment: str, diverged: Sequence[Row]) -> None:
@@ -68,23 +66,27 @@ class RichWatcher:
             self.bar.remove_task(self.task)
             self.task = None
         took = time.monotonic() - self.started
-        self.console.print(f"{experiment}: {sum(self.sizes)} members in {clock(took)}", highlight=False)
+        self.console.print(f"{experiment}: {sum(self.sizes)} members in {clock(took)}", highlight=False, soft_wrap=True)
         for row in diverged:
             values = ", ".join(f"{name}={value}" for name, value in row.items())
-            self.console.print(f"  diverged and frozen: the member with {values}", style="yellow", highlight=False)
+            self.console.print(
+                f"  diverged and frozen: the member with {values}", style="yellow", highlight=False, soft_wrap=True
+            )
 
     def close(self) -> None:
         """Gives the terminal back, however the run ended."""
         self.bar.stop()
 
-    def _words(self, done: float, seen: dict, rate: float, left: float) -> str:
+    def _words(self, done: float, seen: dict, rate: float) -> str:
         words = f"{done:.0f}/{sum(self.sizes)} members"
         if seen["total"] > 1:
-            words += f" · step {seen['done']:,}/{seen['total']:,} · {rate * seen['total']:,.0f} model-steps/s"
+            words += f" · step {seen['done']:,}/{seen['total']:,}"
+            if rate:
+                words += f" · {rate * seen['total']:,.0f} model-steps/s"
         if seen["loss"] is not None and (finite := np.isfinite(seen["loss"])).any():
             low, middle, high = np.quantile(seen["loss"][finite], (0.1, 0.5, 0.9))
             words += f" · loss {middle:.3g} ({low:.3g} to {high:.3g})"
-        return f"{words} · {clock(left)} left"
+        return f"{words} · {clock((sum(self.sizes) - done) / rate)} left" if rate else words
 
 
 def clock(seconds: float) -> str:

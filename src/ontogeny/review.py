@@ -1,11 +1,13 @@
 """The review of a finished run: its verdicts, its figures and its report."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import xarray as xr
 from rich.table import Table
+from rich.text import Text
 
 from ontogeny.errors import RunFailed, UserError
 from ontogeny.files import write_json
@@ -82,6 +84,7 @@ def write_report(prepared: Prepared, folder: Path, verdicts: Sequence[Verdict]) 
             "definition": about["definition"],
         },
         command=command_of(prepared),
+        settings=_settings(prepared),
     )
     return save_report(report, folder / "report.html")
 
@@ -126,20 +129,39 @@ def command_of(prepared: Prepared) -> str:
 
 
 def verdict_table(results: Mapping[str, Sequence[Verdict]]) -> Table:
-    """Verdicts as a table for a terminal."""
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    for column in ("study", "claim", "verdict"):
-        table.add_column(column, no_wrap=column != "claim")
-    for column in ("statistic", "95 % interval", "threshold", "n"):
-        table.add_column(column, justify="right", no_wrap=True)
-    table.add_column("why")
+    """Verdicts as a table for a terminal: a claim a row, with its numbers and what the verdict rests on beneath."""
+    table = Table(box=None, padding=(0, 2, 1, 0), show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column()
     for slug, verdicts in results.items():
+        table.add_row(f"[bold]{slug}[/]", f"{len(verdicts)} claims")
         for v in verdicts:
-            interval = f"{v.low:.3g} to {v.high:.3g}" if v.low == v.low else "-"
-            style = STYLES[v.verdict]
-            statistic = f"{v.statistic:.3g}"
-            table.add_row(slug, v.id, f"[{style}]{v.verdict}[/]", statistic, interval, str(v.bound), str(v.n), v.why)
+            text = Text(f"{v.id}: ", style="bold").append(v.says, style="not bold").append(f"\n{_numbers(v)}", "dim")
+            if v.verdict != "reproduced":
+                text.append(f"\n{v.why}", "not bold")
+            table.add_row(Text(v.verdict, STYLES[v.verdict]), text)
     return table
+
+
+def _numbers(v: Verdict) -> str:
+    words = f"{v.statistic:.3g}"
+    if v.low == v.low:
+        words += f" ({'range' if v.interval == 'range' else '95 %'} {v.low:.3g} to {v.high:.3g})"
+    words += f", should lie {v.bound}, {v.n} {v.unit}"
+    if v.control:
+        words += f"; control {v.control.statistic:.3g}, should lie {v.control.bound}"
+    return words
+
+
+def _settings(prepared: Prepared) -> dict[str, str]:
+    """What all members of an experiment share, as the study's file says it."""
+    settings = {}
+    for name, experiment in prepared.experiments.items():
+        for field in dataclasses.fields(experiment):
+            value = getattr(experiment, field.name)
+            if field.name != "factors" and value is not None:
+                settings[f"{name}: {field.name}"] = getattr(value, "__name__", None) or repr(value)
+    return settings
 
 
 def _conditions(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:

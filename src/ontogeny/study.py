@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
-from ontogeny.claims import Claim
+from ontogeny.claims import Claim, Scale
 from ontogeny.errors import UserError, nearest
 from ontogeny.experiment import Experiment
 
-SCALES = ("smoke", "desk", "gpu")
+SCALES = get_args(Scale)
 MAIN = "main"  # the name of a study's only experiment
 
 

@@ -89,7 +89,7 @@ def test_a_member_follows_plain_pytorch():
     for update in range(training.steps):
         batch = cohort.data.at(update)
         loss = ((single(batch.inputs[member]) - batch.targets[member]) ** 2).sum(-1).mean() / 2
-        assert float(loss) == pytest.approx(float(losses[member, update]), rel=1e-9)
+        assert loss.item() == pytest.approx(losses[member, update].item(), rel=1e-9)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -123,7 +123,7 @@ def test_a_diverging_member_is_frozen_and_the_others_untouched():
     assert torch.equal(losses[:2], calm)
     assert torch.equal(cohort.population.flat[:2], alone.population.flat)
     assert cohort.population.flat.isfinite().all()
-    last = [r for r in training.open(rows, CPU).records() if r.step == 30][0]
+    last = next(r for r in training.open(rows, CPU).records() if r.step == 30)
     assert last.values["diverged"].values.tolist() == [False, False, True, True]
 
 

@@ -45,9 +45,10 @@ class Transformer(Model):
 
     def check(self) -> None:
         """Sizes that fit each other and known names."""
-        for name, least in dict(layers=0, width=1, heads=1).items():
-            if getattr(self, name) < least:
-                raise UserError(f"Transformer: {name} is {least} or more, got {getattr(self, name)}")
+        for name, least in dict(layers=0, width=1, heads=1, mlp=0, context=1).items():
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise UserError(f"Transformer: {name} is {least} or more, got {value}")
         for name, known in dict(
             positions=("learned", "sinusoidal", "rotary", "none"), norm=("pre", "post", "none")
         ).items():

@@ -11,6 +11,7 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+from ontogeny.files import write_text
 from ontogeny.report.cards import card, prose, tally
 from ontogeny.report.colours import ROLES, THEMES, Theme, css
 from ontogeny.report.figure import Figure
@@ -45,9 +46,8 @@ class Report:
 
 def save_report(report: Report, path: str | Path) -> Path:
     """Writes the report of a run, about 5 MB, most of which is the code that draws. Gives the path back."""
-    path = Path(path)
-    path.write_text(page(report), encoding="utf-8")
-    return path
+    write_text(Path(path), page(report))
+    return Path(path)
 
 
 def page(report: Report) -> str:

@@ -186,7 +186,8 @@ class TrainingCohort:
         values: dict[str, Labelled] = {}
         for measure in self.measures:
             values |= measure(at)
-        return values
+        # Copies: a record is kept for a while, and a measure may give a view of weights that go on changing.
+        return {name: replace(array, values=array.values.detach().clone()) for name, array in values.items()}
 
 
 def _square_norm(table: Float[Tensor, "member parameter"]) -> Float[Tensor, "member"]:

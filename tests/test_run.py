@@ -1,0 +1,274 @@
+"""Runs and their store: resumed after real kills, proved, refused when they do not fit, whole or not there."""
+
+import json
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+
+import ontogeny
+from ontogeny.errors import RunFailed, UserError
+from ontogeny.export import export
+from ontogeny.factors import seeds, vary
+from ontogeny.labelled import Labelled, Record
+from ontogeny.locate import find
+from ontogeny.prove import Proof, prove
+from ontogeny.run import Prepared, prepare, run
+from ontogeny.store import CohortStore, load
+
+STUDY = str(Path(__file__).parent / "small_study.py")
+
+
+class Quiet:
+    def begin(self, experiment, cohorts):
+        pass
+
+    def look(self, index, cohort):
+        pass
+
+    def end(self, experiment, diverged):
+        self.diverged = diverged
+
+
+def prepared(scale: str = "smoke", **levels) -> Prepared:
+    return prepare(find(STUDY), scale, levels, None, "cpu")
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "finished"
+    run(prepared(), folder, Quiet())
+    return folder
+
+
+def test_the_dataset_is_labelled(finished):
+    ds = load(finished, "main")
+    assert dict(ds.sizes) == {"member": 6, "step": 3, "update": 20, "output": 3}
+    assert ds.step.values.tolist() == [0, 10, 20]
+    assert ds.lr.values.tolist() == [0, 0, 0.01, 0.01, 1e30, 1e30]
+    assert ds.seed.values.tolist() == [1000, 1001] * 3
+    assert ds.column.dims == ("member", "step", "output")
+    assert ds.diverged.isel(step=-1).values.tolist() == [False] * 4 + [True] * 2
+    # Nothing learns at a rate of 0: the weights keep their size, bit for bit.
+    assert (ds["size"].isel(member=0) == ds["size"].isel(member=0, step=0)).all()
+
+
+def test_a_trial_gives_one_number_a_member(finished):
+    ds = load(finished, "drawn")
+    assert ds.number.dims == ("member",)
+    assert float(ds.number[2] - ds.number[0]) == pytest.approx(1.0, abs=1e-6)
+
+
+def test_weights_are_safetensors_by_name(finished):
+    files = list((finished / "main").glob("cohort-*/segment-*/state.safetensors"))
+    assert len(files) == 1, "only the last segment keeps a state"
+    assert load_file(files[0])["parameters.weight"].shape == (6, 5, 3)
+
+
+def test_a_study_of_several_experiments_wants_a_name(finished):
+    with pytest.raises(UserError, match="has 2 experiments: say which of main, drawn"):
+        load(finished)
+    with pytest.raises(UserError, match="no experiment 'mian'.*did you mean 'main'"):
+        load(finished, "mian")
+
+
+def kill_at(moment: float, folder: Path) -> bool:
+    """Runs the desk study in a process of its own and kills it; gives whether it was still running."""
+    often = "import ontogeny.run; ontogeny.run.COMMIT_SECONDS = 0.0; from ontogeny.cli import main; main()"
+    command = [sys.executable, "-W", "ignore", "-c", often]
+    process = subprocess.Popen(
+        [*command, "run", STUDY, "--scale", "desk", "--out", str(folder)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    started = time.monotonic()
+    while not (folder / "run.json").exists() and process.poll() is None and time.monotonic() - started < 60:
+        time.sleep(0.01)
+    time.sleep(moment)
+    running = process.poll() is None
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    return running
+
+
+def test_killed_runs_go_on_bit_for_bit(tmp_path):
+    run(prepared("desk"), tmp_path / "whole", Quiet())
+    pick = random.Random(0)
+    kills = sum(kill_at(pick.uniform(0.0, 1.5), tmp_path / "killed") for _ in range(4))
+    run(prepared("desk"), tmp_path / "killed", Quiet())
+    assert kills >= 1, "no process was killed while it ran: the study is too short"
+    for name in ("main", "drawn"):
+        xr.testing.assert_identical(load(tmp_path / "whole", name), load(tmp_path / "killed", name))
+    whole, killed = (
+        load_file(next((tmp_path / which / "main").glob("cohort-*/segment-*/state.safetensors")))
+        for which in ("whole", "killed")
+    )
+    assert all(torch.equal(whole[name], killed[name]) for name in whole)
+
+
+def test_a_segment_that_was_not_finished_does_not_count(tmp_path):
+    store = CohortStore(tmp_path / "cohort-0000")
+    record = Record(1, {"x": Labelled(torch.ones(2), ("member",))})
+    store.commit([record], {"a": torch.ones(1)})
+    half = tmp_path / "cohort-0000" / ".segment-00000001"
+    half.mkdir()
+    (half / "values.safetensors").write_bytes(b"half a file")
+    assert store.dataset().x.values.tolist() == [[1], [1]]
+    store.commit([Record(2, {"x": Labelled(2 * torch.ones(2), ("member",))})], {"a": torch.zeros(1)})
+    assert store.dataset().x.values.tolist() == [[1, 2], [1, 2]]
+    assert store.state() == {"a": torch.zeros(1)}
+
+
+def test_a_finished_run_is_not_run_again(finished):
+    before = {path: path.stat().st_mtime_ns for path in finished.rglob("*") if path.is_file() and path.name != ".lock"}
+    watcher = Quiet()
+    run(prepared(), finished, watcher)
+    assert before == {p: p.stat().st_mtime_ns for p in finished.rglob("*") if p.is_file() and p.name != ".lock"}
+
+
+@pytest.mark.parametrize("choice", range(10))
+def test_every_member_proves_the_run(finished, choice):
+    proof = list(prove(finished, choice))[-1]
+    assert isinstance(proof, Proof)
+    assert proof.holds, proof.where
+    assert proof.compared >= 1
+
+
+def test_a_changed_number_is_found_out(finished, tmp_path):
+    shutil.copytree(finished, tmp_path / "copy")
+    path = next((tmp_path / "copy" / "main").glob("cohort-*/segment-*/values.safetensors"))
+    with safe_open(path, framework="pt") as file:
+        metadata = file.metadata()
+    values = load_file(path)
+    name = next(name for name in values if name.endswith("/size"))
+    values[name] *= 1 + 2**-20  # a few units in the last place
+    save_file(values, path, metadata=metadata)
+    proof = list(prove(tmp_path / "copy", 2))[-1]
+    assert isinstance(proof, Proof)
+    assert proof.differing == 1
+    assert proof.where.startswith("size at step")
+
+
+def test_another_definition_is_refused(finished):
+    with pytest.raises(UserError, match="holds a run with another definition"):
+        run(prepared(lr=(0.5,)), finished, Quiet())
+
+
+def test_another_version_is_refused(finished, tmp_path):
+    shutil.copytree(finished, tmp_path / "old")
+    path = tmp_path / "old" / "run.json"
+    about = json.loads(path.read_text())
+    path.write_text(json.dumps({**about, "versions": {**about["versions"], "torch": "1.0"}}))
+    with pytest.raises(UserError, match="was begun with torch 1.0"):
+        run(prepared(), tmp_path / "old", Quiet())
+    path.write_text(json.dumps({**about, "format": 99}))
+    with pytest.raises(UserError, match="run format 99, this ontogeny reads format 1"):
+        load(tmp_path / "old", "main")
+
+
+@pytest.mark.parametrize("damage", [b"", b"nonsense", None])
+def test_a_corrupt_file_is_named(finished, tmp_path, damage):
+    shutil.copytree(finished, tmp_path / "damaged")
+    path = next((tmp_path / "damaged" / "main").glob("cohort-*/segment-*/values.safetensors"))
+    path.unlink() if damage is None else path.write_bytes(damage)
+    with pytest.raises(UserError, match=r"values.safetensors is missing or corrupt.*delete .*cohort-0000"):
+        load(tmp_path / "damaged", "main")
+
+
+def test_what_is_no_run_is_refused(tmp_path):
+    with pytest.raises(UserError, match=r"there is no .*run.json: give the folder of a run"):
+        load(tmp_path)
+    (tmp_path / "run.json").write_text("{")
+    with pytest.raises(UserError, match="is corrupt"):
+        load(tmp_path)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "notes.txt").write_text("mine")
+    with pytest.raises(UserError, match="is not empty and not a run"):
+        run(prepared(), tmp_path / "other", Quiet())
+
+
+def test_an_unfinished_run_is_not_proved(finished, tmp_path):
+    shutil.copytree(finished, tmp_path / "half")
+    path = tmp_path / "half" / "run.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "finished": False}))
+    with pytest.raises(UserError, match="is not finished"):
+        list(prove(tmp_path / "half", 0))
+
+
+def test_a_second_process_is_refused(tmp_path):
+    class Intruder(Quiet):
+        def begin(self, experiment, cohorts):
+            with pytest.raises(UserError, match="another process is writing"):
+                run(prepared(), tmp_path / "one", Quiet())
+
+    run(prepared(), tmp_path / "one", Intruder())
+
+
+def test_a_full_disk_keeps_what_was_committed(tmp_path, monkeypatch):
+    real = ontogeny.store.save_file
+    calls = []
+
+    def full(tensors, path, **kwargs):
+        calls.append(path)
+        if len(calls) > 2:
+            raise OSError(28, "No space left on device")
+        real(tensors, path, **kwargs)
+
+    monkeypatch.setattr(ontogeny.store, "save_file", full)
+    store = CohortStore(tmp_path / "cohort-0000")
+    record = Record(1, {"x": Labelled(torch.ones(2), ("member",))})
+    store.commit([record], {"a": torch.ones(1)})
+    with pytest.raises(RunFailed, match="no space left.*what was committed is kept"):
+        store.commit([Record(2, {"x": Labelled(torch.ones(2), ("member",))})], {"a": torch.zeros(1)})
+    monkeypatch.undo()
+    assert store.dataset().step.values.tolist() == [1]
+    assert store.state() == {"a": torch.ones(1)}
+
+
+@pytest.mark.parametrize("kind", ["netcdf", "zarr", "parquet", "csv"])
+def test_exports_hold_the_same_numbers(finished, tmp_path, kind):
+    import pandas as pd
+
+    written = export(finished, kind, tmp_path / "out")
+    ds = load(finished, "main")
+    if kind in ("netcdf", "zarr"):
+        path = next(p for p in written if p.stem == "main")
+        opened = xr.open_dataset(path, engine={"netcdf": "h5netcdf", "zarr": "zarr"}[kind])
+        np.testing.assert_array_equal(opened["size"].values, ds["size"].values)
+        assert opened.lr.values.tolist() == ds.lr.values.tolist()
+        opened.close()
+    else:
+        path = next(p for p in written if p.stem == "size" and p.parent.name == "main")
+        table = pd.read_csv(path) if kind == "csv" else pd.read_parquet(path)
+        got = table.set_index(["member", "step"])["size"].sort_index().to_numpy()
+        np.testing.assert_allclose(got.reshape(6, 3), ds["size"].values, rtol=1e-6)
+        assert set(table.columns) == {"member", "step", "lr", "seed", "size"}
+    with pytest.raises(UserError, match="is there already"):
+        export(finished, kind, tmp_path / "out")
+
+
+def test_an_unknown_export_is_refused(finished, tmp_path):
+    with pytest.raises(UserError, match="no export 'netcfd': did you mean 'netcdf'"):
+        export(finished, "netcfd", tmp_path / "out")
+
+
+def test_dimensions_that_differ_between_populations_are_filled_with_nan(tmp_path):
+    for i, width in enumerate((2, 3)):
+        record = Record(0, {"x": Labelled(torch.ones(1, width), ("member", "unit"), {"unit": list(range(width))})})
+        CohortStore(tmp_path / "main" / f"cohort-{i:04d}").commit([record], {})
+    rows = (vary(width=(2, 3)) * seeds(1)).rows()
+    about = dict(format=1, study="s", scale="desk", experiments=dict(main=dict(rows=rows, cohorts=[[0], [1]])))
+    (tmp_path / "run.json").write_text(json.dumps(about))
+    ds = load(tmp_path)
+    assert np.isnan(ds.x.sel(member=0, unit=2)).all()
+    assert (ds.x.sel(member=1) == 1).all()
