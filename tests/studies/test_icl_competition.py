@@ -196,7 +196,7 @@ def test_transience_rises_after_a_minimum_where_known_chains_keep_getting_better
         values = ds.truth_kl.transpose("member", "step", "contexts", "length").copy()
         for member, chains in enumerate(ds.chains.values):
             values[member, :, 0, -1] = np.array(curves[int(chains)]) + 1e-3 * int(ds.seed[member])
-            values[member, :, 1, -1] = known
+            values[member, :, 1, -1] = np.array(known)
         return ds.assign(truth_kl=values)
 
     bent = (1.0, 0.6, 0.5, 0.6, 0.75)
