@@ -1,4 +1,4 @@
-"""Oracles: planted mixtures, SciPy's constrained solver, a problem solved by hand, and neighbours that must not matter."""
+"""Oracles: planted mixtures, SciPy's constrained solver, problems solved by hand, and neighbours."""
 
 import math
 

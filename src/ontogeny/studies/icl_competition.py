@@ -42,6 +42,7 @@ from ontogeny.training.steps import Steps, at, log_spaced
 PAIRS, COUNTS = ["Bi-Ret", "Bi-Inf"], ["Uni-Ret", "Uni-Inf"]
 FOUR = [*PAIRS, *COUNTS]
 EARLY, BEFORE = 200, 100  # steps at which a network with many chains counts states, and before it
+DESK = at(0, 20, 50, 100, 200, 300, 450, 650, 900, 1_100)
 FEW, MANY, MIDDLE = dict(chains=2), dict(chains=512), dict(chains=256)
 
 
@@ -60,7 +61,7 @@ def experiment(
     lr: float = 2e-3,
     batch: int = 16,
     steps: int = 1_100,
-    measured: Steps = at(0, 20, 50, 100, 200, 300, 450, 650, 900, 1_100),
+    measured: Steps = DESK,
     seeds_: int = 4,
 ) -> Training:
     """Transformers that learn to continue walks on `chains` Markov chains."""
@@ -157,7 +158,7 @@ def rise_after_minimum(ds: xr.Dataset) -> xr.DataArray:
 
 
 def transience(ds: xr.Dataset) -> xr.DataArray:
-    """The rise by seed at that number of chains, neither the least nor the greatest, where it is greatest on average."""
+    """The rise by seed at the number of chains, of those between least and greatest, where its mean is greatest."""
     rise = rise_after_minimum(ds).isel(chains=slice(1, -1))
     return rise.isel(chains=int(np.argmax(rise.mean("seed").values)))
 
@@ -193,7 +194,7 @@ def phase_map(results: dict[str, xr.Dataset]) -> Figure:
             Panel(
                 f"after {length} states",
                 x=Axis("step", log=True),
-                y=Axis("training chains", log=True, ticks={int(n): f"{n:g}" for n in here.chains.values}),
+                y=Axis("training chains", log=True, ticks={float(n): f"{n:g}" for n in here.chains.values}),
                 marks=marks,
             )
         )
