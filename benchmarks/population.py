@@ -163,7 +163,7 @@ def main() -> None:
         f"{peak / 1e9:.0f} GFLOP/s. Ratios are medians over {options.rounds} interleaved rounds; above 1 ours "
         "are faster.",
         "",
-        "| width | layers | context | batch | members | chunk | model-steps/s | GFLOP/s | of peak | vs one by one | vs vmap |",
+        "| width | layers | context | batch | members | chunk | steps/s | GFLOP/s | of peak | vs loop | vs vmap |",
         "|" + "---|" * 11,
     ]
     print("\n".join(lines))

@@ -1,4 +1,4 @@
-"""What holds for every study that is there: its smoke run, its report, and that a member alone is the member in company."""
+"""What holds for every study that is there: its smoke run, its report, and a member alone as in company."""
 
 import random
 
