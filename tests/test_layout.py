@@ -19,7 +19,7 @@ EXTRAS = {"openTSNE", "umap", "transformers"}
 LAYERS = {
     "studies": {"training", "measures", "interventions", "models", "tasks", "report", "trial", "study"},
     "training": {"measures", "models", "tasks", "experiment"},
-    "measures": {"models", "tasks", "labelled"},
+    "measures": {"interventions", "models", "tasks", "labelled"},
     "interventions": {"models", "tasks", "labelled"},
     "models": {"tasks", "parts", "streams"},
     "tasks": {"parts", "streams"},
