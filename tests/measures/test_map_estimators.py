@@ -1,5 +1,8 @@
 """Oracles: scikit-learn's own checks of any estimator, and what the bare functions give."""
 
+import contextlib
+import unittest
+
 import numpy as np
 import pytest
 import torch
@@ -36,7 +39,8 @@ def test_scikit_learn_accepts_it(estimator):
         if name in EXCEPTIONS and isinstance(estimator, LOOMap):
             skipped.append(name)
             continue
-        check(check_estimator)
+        with contextlib.suppress(unittest.SkipTest):  # array libraries that were not asked for
+            check(check_estimator)
     assert set(skipped) == (set(EXCEPTIONS) if isinstance(estimator, LOOMap) else set())
 
 

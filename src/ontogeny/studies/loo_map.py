@@ -11,14 +11,15 @@ measures how far it leaps in the picture: it is high where clusters that overlap
 The *singularity score* asks how firmly a point sits where it is drawn: it is high where a smooth cloud was broken up
 into clumps (small perplexity), and falls and flattens as perplexity grows, which is a way of choosing it.
 
-What to look at: the first figure shows the two valleys, the second the leap, the third who scores high, the fourth the
-choice of perplexity, the last one handwritten digits. Two limits show as well. When clusters overlap more (means 2
-standard deviations from the middle), the points in between bridge them and nothing leaps. And a picture that was settled badly
-has leaping points anywhere: early exaggeration folds small pictures of smooth data, and a single Gaussian then scores
-high too, while at its better minimum it has no such tail. Look at the tail, for medians are alike.
+What to look at: the first figure shows the two valleys, the second the leap, the third who scores high, the fourth
+the choice of perplexity, the last one handwritten digits. Two limits show as well. When clusters overlap more (means
+2 standard deviations from the middle), the points in between bridge them and nothing leaps. And a picture that was
+settled badly has leaping points anywhere: early exaggeration folds small pictures of smooth data, and a single
+Gaussian then scores high too, while at its better minimum it has no such tail. Look at the tail, for medians are
+alike.
 
-To vary it: `--set half_distance=2,2.5,3,4` moves the clusters, `--set exaggerated=250` folds some of the pictures, and
-`ontogeny embed-check FILE` gives both scores for a table of your own.
+To vary it: `--set half_distance=2,2.5,3,4` moves the clusters, `--set exaggerated=250` folds some of the pictures,
+and `ontogeny embed-check FILE` gives both scores for a table of your own.
 """
 
 from functools import partial
@@ -419,7 +420,7 @@ def who_leaps(results: dict[str, xr.Dataset]) -> Figure:
         marks = [Points(off, score, colour="accent", size=4.0, opacity=0.5), Rule(y=3.0, label="tail")]
         panels.append(Panel(f"{name}: all seeds", x=x, y=y, marks=marks))
     return Figure(
-        "Points that leap stand where two clusters overlap; in one Gaussian, anywhere",
+        "Points that leap stand where two clusters overlap; in one Gaussian there are none",
         panels,
         caption="How far a point leaps in the picture when its data move by half a standard deviation.",
         columns=2,
@@ -466,7 +467,7 @@ def handwritten(results: dict[str, xr.Dataset]) -> Figure:
         _picture("Singularity score", one, one.singularity, Axis("singularity score", log=True)),
     ]
     return Figure(
-        "Handwritten digits: the scores point at pictures between groups",
+        "Handwritten digits, and where to distrust their picture",
         panels,
         caption="Pixels of scikit-learn's digits, one seed; 8 and 9 (crosses) are few, as strangers are.",
         columns=3,
@@ -526,7 +527,7 @@ study = Study(
             decides="mean",
             unit="points",
             gate=FINISHED,
-            control=Control("in one Gaussian they stand anywhere", where=dict(half_distance=0.0), below=0.7),
+            control=Control("not so in one Gaussian", where=dict(half_distance=0.0), below=0.7),
         ),
         Claim(
             "tails",
