@@ -111,6 +111,7 @@ def test_diversity_turns_retrieval_into_inference():
         assert verdict(claim, ds).verdict == "reproduced"
     assert verdict("C2-few", competing(few=(0.5, 0.4), fresh=0.1)).verdict == "not reproduced"
     assert verdict("C2-many", competing(many=(0.4, 0.5))).verdict == "not reproduced"
+    assert verdict("C2-many", competing(many=(0.5, 0.4))).verdict == "inconclusive"  # the gate: below 0 at all
     # The control: retrieval of fresh chains must not do as well; at a half it is still allowed, up to the noise.
     assert verdict("C2-few", competing(fresh=0.45)).verdict == "invalid"
     assert verdict("C2-many", competing(few=(0.1, 0.8))).verdict == "invalid"
@@ -167,6 +168,7 @@ def test_context_weakens_retrieval_with_many_chains_and_not_with_few():
 
     assert verdict("C4", weighing(0.4, 0.05)).verdict == "reproduced"
     assert verdict("C4", weighing(0.15, 0.05)).verdict == "not reproduced"
+    assert verdict("C4", weighing(0.05, 0.4)).verdict == "inconclusive"  # the gate: it must be above 0 at all
     assert verdict("C4", weighing(0.4, 0.05, few=0.1)).verdict == "invalid"
     # Losing at one length is losing.
     ds = put(weighing(0.4, 0.05), "mixture", 0.9, chains=2, algorithm="Uni-Inf", step=1_100, length=16, **OOD4)
