@@ -64,8 +64,8 @@ class Drive(Measure):
     """r of each ghost flow, as `drive`."""
 
     def __call__(self, at: Checkpoint) -> dict[str, Labelled]:
-        """The parameter itself."""
-        return {"drive": Labelled(at.population.parameters()["drive"][:, 0], ("member",), unit="1 / time^2")}
+        """A copy of the parameter, which training goes on to change."""
+        return {"drive": Labelled(at.population.parameters()["drive"][:, 0].clone(), ("member",), unit="1 / time^2")}
 
 
 def flows(factors: Table, objective: Objective, low: float, high: float, steps: int, at: Steps) -> Training:
@@ -248,7 +248,8 @@ def tolerance_ratio(ds: xr.Dataset) -> xr.DataArray:
 
 def tolerance_differs(ds: xr.Dataset) -> xr.DataArray:
     """How far apart the two are: |ln ratio|."""
-    return abs(np.log(tolerance_ratio(ds)))
+    ratio = tolerance_ratio(ds)
+    return ratio.copy(data=np.abs(np.log(ratio.values)))
 
 
 def accuracy_gained(ds: xr.Dataset) -> xr.DataArray:
