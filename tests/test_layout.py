@@ -2,6 +2,7 @@
 
 import ast
 import builtins
+import functools
 import importlib
 import inspect
 import re
@@ -55,6 +56,7 @@ def imports(tree: ast.AST, *, inside: bool = False):
             yield from imports(node, inside=inside or function)
 
 
+@functools.cache
 def graph() -> dict[str, set[str]]:
     """Which top-level part needs which others when it is loaded."""
     arrows: dict[str, set[str]] = {}
