@@ -2,6 +2,7 @@
 
 import ast
 import builtins
+import functools
 import importlib
 import inspect
 import re
@@ -19,7 +20,7 @@ EXTRAS = {"openTSNE", "umap", "transformers"}
 LAYERS = {
     "studies": {"training", "measures", "interventions", "models", "tasks", "report", "trial", "study"},
     "training": {"measures", "models", "tasks", "experiment"},
-    "measures": {"models", "tasks", "labelled"},
+    "measures": {"interventions", "models", "tasks", "labelled"},
     "interventions": {"models", "tasks", "labelled"},
     "models": {"tasks", "parts", "streams"},
     "tasks": {"parts", "streams"},
@@ -55,6 +56,7 @@ def imports(tree: ast.AST, *, inside: bool = False):
             yield from imports(node, inside=inside or function)
 
 
+@functools.cache
 def graph() -> dict[str, set[str]]:
     """Which top-level part needs which others when it is loaded."""
     arrows: dict[str, set[str]] = {}

@@ -112,3 +112,12 @@ def test_schedules_against_torch():
 def test_a_negative_rate_is_refused():
     with pytest.raises(UserError, match="learning rate of 0 or more, got -1"):
         SGD(lr=-1)
+
+
+def test_bias_corrections_do_not_depend_on_company():
+    betas = torch.linspace(0.5, 0.999, 33, dtype=torch.float64)
+    for update in (1, 5, 37):
+        together = AdamW(lr=0.1, betas=(betas, betas)).coefficients(update)
+        for i in range(33):
+            alone = AdamW(lr=0.1, betas=(betas[[i]], betas[[i]])).coefficients(update)
+            assert all(torch.equal(torch.as_tensor(together[k])[[i]], alone[k]) for k in ("bias1", "bias2"))

@@ -91,7 +91,7 @@ def _config(network: TransformerNetwork) -> dict[str, object]:
 
 
 def _renamed(network: TransformerNetwork, ours: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The weights under GPT-2's names; its `Conv1D` keeps them `[input, output]`, as we do. Absent biases are zeros."""
+    """The weights under GPT-2's names; its Conv1D keeps them `[input, output]`, as we do. Absent biases are zeros."""
     theirs = {
         "transformer.wte.weight": ours["embed.weight"],
         "transformer.wpe.weight": ours["positions.weight"],

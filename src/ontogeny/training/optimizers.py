@@ -120,8 +120,8 @@ class AdamW(Optimizer):
             "beta2": beta2,
             "rest1": 1 - beta1,
             "rest2": 1 - beta2,
-            "bias1": 1 - beta1**update,
-            "bias2": (1 - beta2**update).sqrt(),
+            "bias1": 1 - _power(beta1, update),
+            "bias2": (1 - _power(beta2, update)).sqrt(),
             "eps": self.eps,
             "decay": self.weight_decay,
         }
@@ -144,6 +144,11 @@ class Adam(AdamW):
         """g = g + decay p, then Adam's update."""
         undecayed = {**of, "decay": torch.zeros_like(of["decay"])}
         super().update(parameters, gradient + parameters * of["decay"], memory, undecayed)
+
+
+def _power(base: Float[Tensor, "*member"], exponent: int) -> Float[Tensor, "*member"]:
+    # Not base**exponent: from 16 members on, torch's pow rounds otherwise than alone.
+    return torch.exp(exponent * torch.log(base))
 
 
 def _column(value: PerMember, like: Table) -> Float[Tensor, "member 1"]:
