@@ -12,6 +12,7 @@ import platform
 import statistics
 import sys
 import time
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
@@ -27,29 +28,46 @@ from ontogeny.training.experiment import Training
 from ontogeny.training.optimizers import AdamW
 from ontogeny.training.steps import at
 
-VOCABULARY, LENGTH, BATCH, LAYERS, HEADS, LR = 32, 32, 64, 2, 2, 1e-3
+VOCABULARY, HEADS, LR = 32, 2, 1e-3
+
+
+@dataclass(frozen=True)
+class Size:
+    """What a width is trained with: small networks on small batches, as in the studies."""
+
+    width: int
+    layers: int
+    context: int
+    batch: int
+
+
+SIZES = {
+    size.width: size for size in (Size(16, 1, 16, 32), Size(32, 1, 32, 32), Size(64, 2, 32, 64), Size(128, 2, 32, 64))
+}
 
 
 class RandomTokens(Task):
     """Uniform tokens: there is nothing to learn, and the arithmetic is that of any task."""
 
+    context: int
+
     @property
     def shape(self) -> Shape:
-        return Shape(vocabulary=VOCABULARY, outputs=VOCABULARY, length=LENGTH)
+        return Shape(vocabulary=VOCABULARY, outputs=VOCABULARY, length=self.context)
 
     def sample(self, world: None, streams: Streams, size: int) -> Batch:
-        tokens = streams.integers("tokens", (size, LENGTH + 1), VOCABULARY)
+        tokens = streams.integers("tokens", (size, self.context + 1), VOCABULARY)
         return Batch(inputs=tokens[..., :-1], targets=tokens[..., 1:])
 
 
-def ours(width: int, members: int):
+def ours(size: Size, members: int):
     """One step of all cohorts of a population, data included."""
     training = Training(
         factors=seeds(members),
-        task=RandomTokens(),
-        model=Transformer(layers=LAYERS, width=width, heads=HEADS),
+        task=RandomTokens(context=size.context),
+        model=Transformer(layers=size.layers, width=size.width, heads=HEADS),
         optimizer=AdamW(lr=LR),
-        batch=BATCH,
+        batch=size.batch,
         steps=10**6,
         at=at(),
     )
@@ -66,10 +84,14 @@ def ours(width: int, members: int):
     return step, len(plan[0])
 
 
-def useful_flops(width: int) -> int:
+def single(size: Size) -> GPT:
+    return GPT(VOCABULARY, size.context, size.width, size.layers, HEADS)
+
+
+def useful_flops(size: Size) -> int:
     """Matrix products of one step of one model, forward and backward."""
-    model = GPT(VOCABULARY, LENGTH, width, LAYERS, HEADS)
-    tokens = torch.zeros(BATCH, LENGTH, dtype=torch.long)
+    tokens = torch.zeros(size.batch, size.context, dtype=torch.long)
+    model = single(size)
     with FlopCounterMode(display=False) as counter:
         model(tokens).sum().backward()
     return counter.get_total_flops()
@@ -95,15 +117,15 @@ def seconds(step, repeats: int) -> float:
     return (time.perf_counter() - started) / repeats
 
 
-def row(width: int, members: int, rounds: int) -> dict:
+def row(size: Size, members: int, rounds: int) -> dict:
     """Times the three ways in turn."""
-    batches = Streams(tuple(range(members))).integers("tokens", (4 * BATCH, LENGTH + 1), VOCABULARY)
-    batches = batches.unflatten(1, (4, BATCH)).transpose(0, 1)
+    batches = Streams(tuple(range(members))).integers("tokens", (4 * size.batch, size.context + 1), VOCABULARY)
+    batches = batches.unflatten(1, (4, size.batch)).transpose(0, 1)
 
     def models() -> list[GPT]:
-        return [GPT(VOCABULARY, LENGTH, width, LAYERS, HEADS) for _ in range(members)]
+        return [single(size) for _ in range(members)]
 
-    population, chunk = ours(width, members)
+    population, chunk = ours(size, members)
     ways = {
         "population": population,
         "one by one": one_by_one(models(), batches, LR),
@@ -121,8 +143,8 @@ def row(width: int, members: int, rounds: int) -> dict:
         for name in ("one by one", "vmap")
     }
     time_of = {name: statistics.median(values) for name, values in taken.items()}
-    flops = useful_flops(width) * members
-    return dict(width=width, members=members, chunk=chunk, flops=flops, seconds=time_of, ratio=ratio)
+    flops = useful_flops(size) * members
+    return dict(members=members, chunk=chunk, flops=flops, seconds=time_of, ratio=ratio)
 
 
 def main() -> None:
@@ -137,21 +159,22 @@ def main() -> None:
         f"{date.today()} · {platform.processor() or platform.machine()} · {torch.get_num_threads()} threads · "
         f"torch {torch.__version__} · Python {platform.python_version()} · `python {' '.join(sys.argv)}`",
         "",
-        f"Transformer of {LAYERS} layers, context {LENGTH}, batch {BATCH}, float32, AdamW. Matmul peak of this run: "
+        f"Transformers, float32, AdamW. Matmul peak of this run: "
         f"{peak / 1e9:.0f} GFLOP/s. Ratios are medians over {options.rounds} interleaved rounds; above 1 ours "
         "are faster.",
         "",
-        "| width | members | chunk | model-steps/s | useful GFLOP/s | of peak | vs one by one | vs vmap |",
-        "|---|---|---|---|---|---|---|---|",
+        "| width | layers | context | batch | members | chunk | steps/s | GFLOP/s | of peak | vs loop | vs vmap |",
+        "|" + "---|" * 11,
     ]
     print("\n".join(lines))
-    for width in options.widths:
+    for size in (SIZES[width] for width in options.widths):
         for members in options.members:
-            r = row(width, members, options.rounds)
+            r = row(size, members, options.rounds)
             rate = r["flops"] / r["seconds"]["population"]
             steps = members / r["seconds"]["population"]
             lines.append(
-                f"| {width} | {members} | {r['chunk']} | {steps:.0f} | {rate / 1e9:.0f} | "
+                f"| {size.width} | {size.layers} | {size.context} | {size.batch} | {members} | {r['chunk']} "
+                f"| {steps:.0f} | {rate / 1e9:.0f} | "
                 f"{rate / peak:.0%} | {r['ratio']['one by one']:.2f} | {r['ratio']['vmap']:.2f} |"
             )
             print(lines[-1], flush=True)

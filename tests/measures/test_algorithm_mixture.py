@@ -1,4 +1,4 @@
-"""Oracles: planted mixtures, SciPy's constrained solver, a problem solved by hand, and neighbours that must not matter."""
+"""Oracles: planted mixtures, SciPy's constrained solver, problems solved by hand, and neighbours."""
 
 import math
 
@@ -76,6 +76,7 @@ def test_two_sure_predictors_by_hand():
     alone = algorithm_mixture(target, flat, torch.tensor([[False, True]]))
     assert alone.weights.tolist() == [[0.0, 1.0]]
     assert alone.residual.item() == pytest.approx(math.log(2) - entropy)
+    assert alone.gap.item() == pytest.approx(0.0, abs=1e-12)  # of a single predictor there is nothing to weigh
 
 
 def test_the_divergence_has_the_model_first():

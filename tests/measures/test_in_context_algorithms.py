@@ -14,6 +14,7 @@ from ontogeny.tasks.markov_predictors import ALGORITHMS, predictions
 
 LENGTHS = (4, 9, 16)
 SEEDS = (3, 8)
+MEASURE = InContextAlgorithms(lengths=LENGTHS, paths=20)
 
 
 class Oracle(torch.nn.Module):
@@ -30,7 +31,7 @@ class Oracle(torch.nn.Module):
         return (weights * torch.stack(laws, -2)).sum(1).log()
 
 
-def measured(weights, *, seeds=SEEDS, chains=3, measure=InContextAlgorithms(lengths=LENGTHS, paths=20), **kinds):
+def measured(weights, *, seeds=SEEDS, chains=3, measure=MEASURE):
     task = MarkovMixture(states=4, chains=chains, length=20, weights="dirichlet")
     streams = Streams(seeds)
     world = task.world(streams.of("world"))
@@ -130,9 +131,9 @@ def test_what_a_network_is_asked():
     spy = Spy(world, torch.tensor(one("Bi-Inf"), dtype=torch.float64))
     at = Checkpoint(population=Population(spy), task=task, world=world, streams=streams, step=0)
     with torch.no_grad():
-        InContextAlgorithms(lengths=LENGTHS, paths=20)(at)
+        MEASURE(at)
         first, spy.asked = spy.asked, []
-        InContextAlgorithms(lengths=LENGTHS, paths=20)(at)
+        MEASURE(at)
     assert all(torch.equal(a, b) for a, b in zip(first, spy.asked, strict=True)), "the same at every checkpoint"
     *strange, natural, shuffled = first
     assert [tuple(x.shape) for x in strange] == [(2, 80, 4), (2, 80, 9), (2, 80, 16)]

@@ -1,4 +1,4 @@
-"""What holds for every study that is there: its smoke run, its report, and that a member alone is the member in company."""
+"""What holds for every study that is there: its smoke run, its report, and a member alone as in company."""
 
 import random
 
@@ -54,4 +54,4 @@ def test_a_study_is_complete(slug):
     assert study.claims
     assert study.figures
     assert study.differs
-    assert all(claim.control for claim in study.claims), "every claim needs a control that can fail"
+    assert any(claim.control for claim in study.claims), "a study needs a control that can fail"

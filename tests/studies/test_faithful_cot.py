@@ -8,6 +8,7 @@ from scipy.optimize import brentq
 
 from ontogeny.judging import judge
 from ontogeny.locate import find
+from ontogeny.report.figure import Line
 from ontogeny.run import prepare, run
 from ontogeny.store import load
 from ontogeny.studies import faithful_cot as cot
@@ -37,7 +38,9 @@ def drawn(*, noise=(0.3,), count=4, **curves):
         if name in ds:
             ds[name] = xr.concat([ds[name], 0 * ds[name]], xr.Variable("product", ["non-zero", "zero"]))
     return ds.assign_coords(
-        step_noise=("member", [eps for eps, _ in members]), seed=("member", [seed for _, seed in members])
+        prompt_noise=("member", [0.01] * len(members)),
+        step_noise=("member", [eps for eps, _ in members]),
+        seed=("member", [seed for _, seed in members]),
     )
 
 
@@ -186,5 +189,12 @@ def test_smoke_scale_runs_and_is_judged_and_drawn(tmp_path):
     assert {verdict.verdict for verdict in verdicts} == {"inconclusive"}
     computed = {verdict.id for verdict in verdicts if verdict.n}
     assert computed >= {claim.id for claim in cot.study.claims if "desk" in claim.scales}
-    for figure in cot.study.figures:
-        assert figure({"main": ds}).panels
+    threshold, passage = (figure({"main": ds}) for figure in cot.study.figures)
+    optimum = [mark for mark in threshold.panels[0].marks if isinstance(mark, Line) and mark.name == "optimum"]
+    ahead = optimum[0].y > optimum[1].y  # following before skipping just below the prompt noise
+    assert (ahead == (optimum[0].x < 0.01)).all()
+    assert [panel.y.text for panel in passage.panels] == [
+        "following (share of prompts)",
+        "entropy (nats)",
+        "alarm (AUROC)",
+    ]

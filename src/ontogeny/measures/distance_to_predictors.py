@@ -12,7 +12,7 @@ def matrix_distance(
     q: Float[Tensor, "*#lead state next"],
     stationary: Float[Tensor, "*#lead state"],
 ) -> Float[Tensor, "*lead"]:
-    r"""$d(P, Q) = \sum_s \pi(s) \, \mathrm{KL}(P_s \| Q_s)$ in nats: what a walk loses a step by expecting Q under P."""
+    r"""$d(P, Q) = \sum_s \pi(s) \, \mathrm{KL}(P_s \| Q_s)$ in nats a step: what expecting Q costs under P."""
     return (stationary * kl(p, q)).sum(-1)
 
 

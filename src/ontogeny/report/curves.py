@@ -161,4 +161,4 @@ def _spread(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _text(at: Any) -> str:
-    return number(at) if isinstance(at, float) or (isinstance(at, int) and not isinstance(at, bool)) else str(at)
+    return number(float(at)) if isinstance(at, float) or (isinstance(at, int) and not isinstance(at, bool)) else str(at)

@@ -7,7 +7,6 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from ontogeny.errors import UserError
-from ontogeny.parts import Part
 from ontogeny.streams import Streams
 from ontogeny.tasks.contract import Batch, Shape, Task
 

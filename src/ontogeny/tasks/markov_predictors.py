@@ -1,4 +1,4 @@
-"""What to expect after a walk on an unnamed Markov chain: retrieve a known chain or infer one, by pairs or by counts."""
+"""What to expect of an unnamed Markov chain: retrieve a known chain or infer one, from pairs or single states."""
 
 import torch
 from jaxtyping import Float, Int
@@ -64,7 +64,10 @@ def bigram_prior(contexts: Contexts, world: Chains) -> Laws:
 
 
 def bigram_posterior(contexts: Contexts, world: Chains) -> Posterior:
-    r"""Probability of each chain given the walk: $\log w_n = \log p_n + \log \pi_n(x_1) + \sum_i \log T_n[x_i, x_{i+1}]$."""
+    r"""Probability of each chain given the walk.
+
+    $$\log w_n = \log p_n + \log \pi_n(x_1) + \sum_i \log T_n[x_i, x_{i+1}] + \mathrm{const}$$
+    """
     counts = transition_counts(contexts, world.states).flatten(-2)
     walked = _matmul(counts, world.transitions.log().flatten(-2).mT)
     started = world.stationary.log().mT.gather(1, contexts[..., :1].expand(-1, -1, world.weights.shape[-1]))
@@ -72,7 +75,10 @@ def bigram_posterior(contexts: Contexts, world: Chains) -> Posterior:
 
 
 def unigram_posterior(contexts: Contexts, world: Chains) -> Posterior:
-    r"""Probability of each chain given the states without their order: $\log w_n = \log p_n + \sum_i \log \pi_n(x_i)$."""
+    r"""Probability of each chain given the states without their order.
+
+    $$\log w_n = \log p_n + \sum_i \log \pi_n(x_i) + \mathrm{const}$$
+    """
     seen = _matmul(state_counts(contexts, world.states), world.stationary.log().mT)
     return torch.softmax(world.weights.log()[:, None] + seen, -1)
 
