@@ -1,7 +1,7 @@
 """Every code block of the README and the docs runs, in order, each page in a folder of its own.
 
-A block that takes too long stands under a comment `<!-- not run: why -->`; the test below lists them. Python blocks with
-a `title` are pieces of that file: together they must be the example in docs/examples.
+A block that takes too long stands under a comment `<!-- not run: why -->`; the test below counts them. Python blocks
+with a `title` are pieces of that file: together they must be the example in docs/examples.
 """
 
 import importlib
