@@ -234,7 +234,7 @@ def experiment(
     count: int = 4,
     modulus: int = 11,
     layout: str = "minimal",
-    model: Transformer = Transformer(layers=2, width=64, heads=2),  # noqa: B008
+    model: Transformer = Transformer(layers=2, width=64, heads=2),
     batch: int = 64,
     steps: int = 3_000,
     interval: int = 50,
