@@ -18,6 +18,7 @@ from ontogeny.files import write_json, writing
 from ontogeny.labelled import Record
 from ontogeny.locate import Found
 from ontogeny.machine import hardware, versions
+from ontogeny.memory import keep_freed
 from ontogeny.parts import describe, digest
 from ontogeny.store import FORMAT, CohortStore, read_about
 
@@ -107,6 +108,7 @@ def run(prepared: Prepared, folder: Path, watcher: Watcher) -> None:
     Raises: `UserError` for a folder that holds another run, or that another process is writing; `RunFailed` when an
     experiment breaks.
     """
+    keep_freed()
     about = _begin(prepared, folder)
     with _locked(folder):
         started = time.monotonic()

@@ -9,7 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from ontogeny.training.cohort import TrainingCohort
 
-CPU_BYTES = 96 << 20  # activations and parameters that a cohort may hold on a CPU before it falls out of cache
+CPU_BYTES = 160 << 20  # activations and parameters that a cohort may hold on a CPU before it falls out of cache
 TIMED_UPDATES, TIMED_SECONDS = 32, 1.0
 GPU_SHARE = 0.6  # of the free memory of a GPU
 
