@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import typer
 
@@ -46,6 +47,16 @@ def test_the_commands_and_options_are_these():
         "report": ["--figures"],
         "export": ["--out", "--to"],
         "prove": ["--member"],
+        "embed-check": [
+            "--columns",
+            "--curve",
+            "--embedding",
+            "--length",
+            "--method",
+            "--out",
+            "--perplexity",
+            "--rows",
+        ],
         "new": ["--out"],
     }
 
@@ -96,6 +107,16 @@ def test_levels_and_seeds_of_the_users_own(ontogeny):
     assert experiments["drawn"]["seconds"] is None
 
 
+def test_a_table_of_the_users_own_is_checked(ontogeny, tmp_path):
+    rows = np.random.default_rng(0).normal(size=(40, 3)) + np.repeat([[0], [6]], 20, axis=0)
+    np.save(tmp_path / "table.npy", rows)
+    code, out, err = ontogeny("embed-check", "table.npy", "--perplexity", "8", "--out", "checked")
+    assert code == 0, err
+    scores, page = (Path(line.split(":", 1)[1].strip()) for line in out.strip().splitlines()[-2:])
+    assert len(scores.read_text().splitlines()) == 41
+    assert "<html" in page.read_text()
+
+
 def test_verify_keeps_verdicts_and_tells_an_invalid_claim(ontogeny, tmp_path):
     code, _, _ = ontogeny("verify", STUDY, "--scale", "smoke", "--out", "kept")
     assert code == 0
@@ -138,6 +159,9 @@ def test_a_new_study_runs_as_it_is(ontogeny, tmp_path):
         (["prove", "nowhere"], 2, "there is no nowhere/run.json"),
         (["report", "nowhere"], 2, "there is no nowhere/run.json"),
         (["export", "nowhere"], 2, "there is no nowhere/run.json"),
+        (["embed-check", "nowhere.csv"], 2, "nowhere.csv"),
+        (["embed-check", "few.csv"], 2, "perplexity 30 needs more than 31 rows"),
+        (["embed-check", "few.csv", "--curve", "5,x"], 2, "--curve 5,x is not a list of numbers"),
         (["new", "My Study"], 2, "cannot name a study"),
         (["new", "faithful-cot"], 2, "the package has a study 'faithful-cot' already"),
     ],
@@ -149,6 +173,7 @@ def test_errors_are_one_line(ontogeny, tmp_path, arguments, code, line):
     (tmp_path / "empty.py").write_text('"""Nothing."""\n')
     (tmp_path / "unknown_field.py").write_text("from ontogeny.training.optimizers import SGD\nSGD(learning_rate=1)\n")
     (tmp_path / "broken.py").write_text(BROKEN)
+    (tmp_path / "few.csv").write_text("a,b\n1,2\n3,4\n5,7\n")
     (tmp_path / "width.py").write_text(
         source.replace("model=Linear()", "model=Transformer(width=9, heads=2)").replace(
             "import torch\n", "import torch\nfrom ontogeny.models.transformer import Transformer\n", 1

@@ -228,6 +228,46 @@ def prove(
     )
 
 
+@app.command("embed-check")
+def embed_check(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A table: .npy, .csv, .tsv or Parquet, a row a point.")],
+    perplexity: Annotated[float, typer.Option(help="What the picture was, or will be, drawn with.")] = 30.0,
+    length: Annotated[float | None, typer.Option(help="How far a point is pushed in the data.")] = None,
+    method: Annotated[str, typer.Option(metavar="exact|scikit-learn|opentsne|umap", help="What draws it.")] = "exact",
+    embedding: Annotated[
+        str | None, typer.Option(metavar="FILE|COLUMN,COLUMN", help="A picture that is there already.")
+    ] = None,
+    columns: Annotated[str | None, typer.Option(metavar="COLUMN,...", help="Which columns; all numeric ones.")] = None,
+    rows: Annotated[int, typer.Option(help="At most so many rows; more are thinned out at random.")] = 5_000,
+    curve: Annotated[str | None, typer.Option(metavar="P,P,...", help="Perplexities to draw as well.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the scores and the page; beside the file if none.")
+    ] = None,
+) -> None:
+    """Tell which points of a t-SNE-like picture of your own table not to trust."""
+    from ontogeny.embed_check import embed_check as check
+    from ontogeny.embed_check import save_check, shown
+
+    pair = tuple(embedding.split(",")) if embedding and "," in embedding else embedding
+    with shown(_err()) as progress:
+        checked = check(
+            file,
+            perplexity=perplexity,
+            length=length,
+            method=method,
+            columns=columns.split(",") if columns else None,
+            embedding=pair,
+            rows=rows,
+            curve=_numbers("--curve", curve),
+            progress=progress,
+        )
+    scores, page = save_check(checked, file, out)
+    for note in checked.notes:
+        _out().print(note, highlight=False, markup=False)
+    _out().print(f"scores: {scores}", highlight=False, soft_wrap=True)
+    _out().print(f"page:   {page}", highlight=False, soft_wrap=True)
+
+
 @app.command()
 def new(
     slug: Annotated[str, typer.Argument(help="Name of the study: words with hyphens.")],
@@ -300,6 +340,13 @@ def _levels(given: list[str]) -> dict[str, tuple[Any, ...]]:
             raise UserError(f"--set {one} is not FACTOR=VALUES: write it like --set noise=0,0.1")
         levels[name] = tuple(_value(text) for text in values.split(","))
     return levels
+
+
+def _numbers(option: str, text: str | None) -> tuple[float, ...]:
+    try:
+        return tuple(float(part) for part in text.split(",")) if text else ()
+    except ValueError:
+        raise UserError(f"{option} {text} is not a list of numbers: write it like {option} 5,15,40") from None
 
 
 def _value(text: str) -> Any:

@@ -76,7 +76,7 @@ class CohortStore:
                     stepped.setdefault(name, {})[step] = piece
         arrays = {name: _along_steps(pieces) for name, pieces in stepped.items()}
         for name, pieces in single.items():
-            arrays[name] = xr.concat([_array(p) for p in pieces], "update") if len(pieces) > 1 else _array(pieces[0])
+            arrays[name] = _joined(pieces)
         return xr.Dataset(arrays)
 
 
@@ -173,8 +173,12 @@ def _corrupt(path: Path, error: Exception) -> UserError:
     )
 
 
-def _array(piece: Piece) -> xr.DataArray:
-    values, dims, coords, unit = piece
+def _joined(pieces: list[Piece]) -> xr.DataArray:
+    """What was measured once, or the pieces of a trace along `update`."""
+    values, dims, coords, unit = pieces[0]
+    if "update" in dims:
+        values = np.concatenate([piece[0] for piece in pieces], axis=dims.index("update"))
+        coords = {**coords, "update": [update for piece in pieces for update in piece[2]["update"]]}
     return xr.DataArray(values, dims=dims, coords=coords, attrs={"unit": unit})
 
 
