@@ -27,7 +27,7 @@ _HOME = {
     "load": "store",
 }
 
-__all__ = [*_HOME]
+__all__ = list(_HOME)  # pyright: ignore[reportUnsupportedDunderAll] - they are loaded when first used
 
 
 def __getattr__(name: str) -> Any:

@@ -123,7 +123,7 @@ def _read(path: Path, columns: Sequence[str] | None, embedding: object) -> tuple
         raise UserError(f"a picture has two columns, {name} gives {places.shape[1]}")
     if len(places) != len(frame):
         raise UserError(f"a picture has a place for each row: {len(frame):,} rows, and {len(places):,} in {name}")
-    if not all(pd.api.types.is_numeric_dtype(kind) for kind in places.dtypes):
+    if not all(pd.api.types.is_numeric_dtype(places[column].dtype) for column in places):
         raise UserError(f"the places of a picture are numbers, those in {name} are not")
     return numbers(frame, columns, name=path.name), places.to_numpy(dtype=np.float64, na_value=np.nan)
 
@@ -141,7 +141,7 @@ def _embedder(method: str, perplexity: float, seed: int, progress: Progress | No
             return UMAP(n_neighbors=max(2, round(perplexity)), random_state=seed, n_jobs=1)
         from openTSNE.sklearn import TSNE as OpenTSNE
 
-        return OpenTSNE(perplexity=perplexity, random_state=seed)
+        return OpenTSNE(perplexity=perplexity, random_state=seed)  # type: ignore[arg-type] - it takes any number
     except ImportError:
         raise UserError(f"method {method} needs a package that is not here: pip install 'ontogeny[embed]'") from None
 
@@ -173,7 +173,7 @@ def _figure(scores: pd.DataFrame, curve: dict[float, float]) -> Figure:
     blank = Axis(ticks=())
     panels = []
     for name in ("perturbation", "singularity"):
-        if scores[name].notna().any():
+        if scores[name].notna().to_numpy().any():
             scale = Axis(f"{name} score", log=bool((scores[name].dropna() > 0).all()))
             points = Points(scores.x, scores.y, values=scores[name], scale=scale, size=4.0)
             panels.append(Panel(f"{name.capitalize()} score", x=blank, y=blank, marks=[points], equal=True))

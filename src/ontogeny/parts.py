@@ -57,7 +57,7 @@ class Part:
 
         @functools.wraps(made)
         def init(self: Any, *args: Any, **fields: Any) -> None:
-            known = {f.name for f in dataclasses.fields(cls)}
+            known = {f.name for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
             for name in fields:
                 if name not in known:
                     raise UserError(f"{cls.__name__} has no field {name!r}: {nearest(name, known)}")

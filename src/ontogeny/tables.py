@@ -59,7 +59,7 @@ def numbers(frame: pd.DataFrame, columns: Sequence[str] | None = None, *, name: 
     for column in columns or ():
         if column not in known:
             raise UserError(f"{name} has no column {column!r}: {nearest(column, known)}")
-    frame = frame[list(columns)] if columns else frame
+    frame = frame.loc[:, list(columns)] if columns else frame
     odd = [c for c in frame.columns if not pd.api.types.is_numeric_dtype(frame[c].dtype)]
     odd += [c for c in frame.columns if c not in odd and np.issubdtype(frame[c].dtype.type, np.complexfloating)]
     if odd:

@@ -1,4 +1,7 @@
-"""What holds for every model found: a member is the same alone and in company, whatever its neighbours do."""
+"""What holds for every model found that reads inputs: a member is the same alone and in company.
+
+Models without input (the ghost flow, low-rank networks that run by themselves) are tried in their own tests.
+"""
 
 import dataclasses
 import importlib
@@ -27,7 +30,8 @@ SEEDS = tuple(range(40, 48))
 def found() -> list[type[Model]]:
     for module in pkgutil.iter_modules(ontogeny.models.__path__, "ontogeny.models."):
         importlib.import_module(module.name)
-    return [kind for kind in Model.__subclasses__() if kind.__module__.startswith("ontogeny.")]
+    kinds = [kind for kind in Model.__subclasses__() if kind.__module__.startswith("ontogeny.")]
+    return [kind for kind in kinds if "width" in {field.name for field in dataclasses.fields(kind)}]
 
 
 def variants(kind: type[Model]) -> dict[str, Model]:

@@ -19,7 +19,7 @@ def _picture(estimator: Any, X: Any, embedding: Any) -> FrozenTSNE:
     X = validate_data(estimator, X, dtype=np.float64, ensure_min_samples=4)
     if embedding is None:
         if estimator.embedder is None:
-            embedder = ExactTSNE(estimator.perplexity, progress=estimator.progress)
+            embedder: Any = ExactTSNE(estimator.perplexity, progress=estimator.progress)
         else:
             embedder = clone(estimator.embedder, safe=False)
         embedding = embedder.fit_transform(X)

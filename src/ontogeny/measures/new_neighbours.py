@@ -85,6 +85,7 @@ class Neighbourhoods:
             u_lost = self.squared[moved].where(self.squared[moved].isfinite(), 0.0) - self.centre
             lost = self.conditional.T[moved]
         delta, settled = torch.zeros_like(u), torch.zeros_like(u, dtype=torch.bool)
+        entered = s0 = torch.ones_like(u)
         for _ in range(12):
             beta = self.beta + delta
             entered = (-beta * u - self.log_sum).exp()

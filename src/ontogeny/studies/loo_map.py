@@ -308,8 +308,7 @@ def _spearman(q: xr.DataArray, order: np.ndarray) -> xr.DataArray:
     ladder = q.sel(perplexity=[5.0, 10.0, 20.0, 40.0, 60.0])
     values = ladder.transpose(..., "perplexity").values.reshape(-1, 5)
     rho = [
-        spearmanr(np.arange(5)[o], v).statistic if np.isfinite(v).all() else np.nan
-        for o, v in zip(order, values, strict=True)
+        spearmanr(np.arange(5)[o], v)[0] if np.isfinite(v).all() else np.nan for o, v in zip(order, values, strict=True)
     ]
     return xr.DataArray(rho, dims="seed", coords={"seed": np.atleast_1d(q.seed.values)})
 
