@@ -116,6 +116,19 @@ def test_killed_runs_go_on_bit_for_bit(tmp_path):
     assert all(torch.equal(whole[name], killed[name]) for name in whole)
 
 
+def test_cohorts_side_by_side_give_what_they_give_one_by_one(tmp_path):
+    before = torch.get_num_threads()
+    try:
+        for threads in (1, 3):
+            torch.set_num_threads(threads)
+            run(prepared(), tmp_path / str(threads), Quiet())
+            assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+    for name in ("main", "drawn"):
+        xr.testing.assert_identical(load(tmp_path / "1", name), load(tmp_path / "3", name))
+
+
 def test_a_segment_that_was_not_finished_does_not_count(tmp_path):
     store = CohortStore(tmp_path / "cohort-0000")
     record = Record(1, {"x": Labelled(torch.ones(2), ("member",))})

@@ -25,7 +25,7 @@ class Estimate:
     cohorts: int  # pieces that run one after another
     parameters: int | None = None  # of all members
     flops: float | None = None  # matrix products of the whole training
-    bytes: int | None = None  # the most that one cohort holds
+    bytes: int | None = None  # the most that the cohorts of a moment hold
     seconds: float | None = None  # training alone
 
     def __str__(self) -> str:
@@ -58,6 +58,11 @@ class Cohort(Protocol):
     def progress(self) -> dict[str, Any]:
         """What a watcher sees: `done` and `total` (steps, of all members alike) and, where there is one, `loss`."""
         ...
+
+
+def cohorts_at_once(cohorts: int, device: torch.device) -> int:
+    """How many cohorts advance side by side: on a CPU one a core, on a GPU one."""
+    return 1 if device.type == "cuda" else max(1, min(torch.get_num_threads(), cohorts))
 
 
 class Experiment(Part):

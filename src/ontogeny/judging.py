@@ -4,6 +4,7 @@ import functools
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -174,7 +175,7 @@ def _line(statistic: Any, error: Exception) -> str:
     code = getattr(statistic, "__code__", None) or getattr(type(statistic).__call__, "__code__", None)
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if code is not None and frame.filename == code.co_filename] or frames
-    return f"{own[-1].filename}:{own[-1].lineno}"
+    return f"{Path(own[-1].filename).name}, line {own[-1].lineno}"
 
 
 def _read(bound: Bound, decides: str, kind: str, values: np.ndarray, unit: str = "replicates") -> Reading:

@@ -1,5 +1,6 @@
 """Live progress of a run: members, step, loss quantiles, model-steps per second, and the time that is left."""
 
+import threading
 import time
 from collections.abc import Sequence
 
@@ -17,6 +18,7 @@ class RichWatcher:
 
     def __init__(self, console: Console) -> None:
         self.console = console
+        self.lock = threading.Lock()
         self.bar = Progress(
             TextColumn("[bold]{task.description}"),
             BarColumn(),
@@ -32,6 +34,7 @@ class RichWatcher:
         """Starts a bar for an experiment."""
         self.name = experiment
         self.sizes = [len(rows) for rows in cohorts]
+        self.shares = [0.0] * len(cohorts)  # of each cohort's work that is done
         self.started = self.spoken = time.monotonic()
         self.since: tuple[float, float] | None = None  # work and time when we began to look: a resume is not "fast"
         if self.console.is_terminal:
@@ -40,13 +43,17 @@ class RichWatcher:
 
     def look(self, index: int, cohort: Cohort) -> None:
         """Moves the bar, at most a few times a second."""
+        with self.lock:
+            self._look(index, cohort)
+
+    def _look(self, index: int, cohort: Cohort) -> None:
         now = time.monotonic()
         pause = 0.25 if self.console.is_terminal else SILENT_SECONDS
-        if now - self.spoken < pause and cohort.progress()["done"] < cohort.progress()["total"]:
-            return
         seen = cohort.progress()
-        share = seen["done"] / max(seen["total"], 1)
-        done = sum(self.sizes[:index]) + share * self.sizes[index]
+        self.shares[index] = seen["done"] / max(seen["total"], 1)
+        if now - self.spoken < pause:
+            return
+        done = sum(share * size for share, size in zip(self.shares, self.sizes, strict=True))
         if self.since is None:
             self.since = (done, now)
         rate = (done - self.since[0]) / max(now - self.since[1], 1e-9)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 
 from ontogeny.errors import UserError
-from ontogeny.experiment import Estimate, Experiment, Row
+from ontogeny.experiment import Estimate, Experiment, Row, cohorts_at_once
 from ontogeny.measures.contract import Measure
 from ontogeny.models.contract import Model
 from ontogeny.models.population import Population
@@ -61,6 +61,7 @@ class Training(Experiment):
     def estimate(self, rows: Sequence[Row], device: torch.device) -> Estimate:
         """Counted on one member and timed on a few updates of every population's first cohort."""
         plan = self.plan(rows, device)
+        workers = cohorts_at_once(len(plan), device)
         parameters, flops, most, seconds = 0, 0.0, 0, 0.0
         for group in self.populations(rows):
             one = footprint(self.open([rows[group[0]]], device))
@@ -68,8 +69,9 @@ class Training(Experiment):
             timed = self.open([rows[i] for i in cohorts[0]], device)
             parameters += one.parameters * len(group)
             flops += one.flops * len(group) * timed.steps
-            most = max(most, one.bytes * len(cohorts[0]))
-            seconds += seconds_per_update(timed) * timed.steps * len(group) / len(cohorts[0])
+            most = max(most, one.bytes * len(cohorts[0]) * workers)
+            each = seconds_per_update(timed, torch.get_num_threads() // workers)
+            seconds += each * timed.steps * len(group) / len(cohorts[0]) / workers
         return Estimate(len(rows), len(self.populations(rows)), len(plan), parameters, flops, most, seconds)
 
     def open(self, rows: Sequence[Row], device: torch.device) -> TrainingCohort:

@@ -11,6 +11,7 @@ from ontogeny.training.cohort import TrainingCohort
 
 CPU_BYTES = 160 << 20  # activations and parameters that a cohort may hold on a CPU before it falls out of cache
 TIMED_UPDATES, TIMED_SECONDS = 32, 1.0
+CORE_BYTES = 12 << 20  # that a chunk holds at least, for two cores to be worth two chunks
 GPU_SHARE = 0.6  # of the free memory of a GPU
 
 
@@ -44,21 +45,31 @@ def footprint(cohort: TrainingCohort) -> Footprint:
     )
 
 
-def seconds_per_update(cohort: TrainingCohort) -> float:
+def seconds_per_update(cohort: TrainingCohort, threads: int) -> float:
     """Times a cohort's updates until a second has passed, after one to warm up. The cohort is spent afterwards."""
-    cohort.update()
-    started, made = time.perf_counter(), 0
-    while made < TIMED_UPDATES and time.perf_counter() - started < TIMED_SECONDS:
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
         cohort.update()
-        made += 1
-    if cohort.population.flat.is_cuda:
-        torch.cuda.synchronize()
-    return (time.perf_counter() - started) / made
+        started, made = time.perf_counter(), 0
+        while made < TIMED_UPDATES and time.perf_counter() - started < TIMED_SECONDS:
+            cohort.update()
+            made += 1
+        if cohort.population.flat.is_cuda:
+            torch.cuda.synchronize()
+        return (time.perf_counter() - started) / made
+    finally:
+        torch.set_num_threads(before)
 
 
 def chunk_size(one: Footprint, members: int, device: torch.device) -> int:
-    """How many members train together: as many as fit, in chunks as even as they can be."""
+    """How many members train together: as many as fit, in chunks as even as they can be.
+
+    On a CPU there is a chunk a core, as long as each is large enough not to be all overhead.
+    """
     room = int(torch.cuda.mem_get_info(device)[0] * GPU_SHARE) if device.type == "cuda" else CPU_BYTES
     most = max(1, room // max(one.bytes, 1))
     chunks = -(-members // most)
+    if device.type == "cpu":
+        chunks = max(chunks, min(torch.get_num_threads(), members, one.bytes * members // CORE_BYTES))
     return -(-members // chunks)
