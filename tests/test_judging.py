@@ -313,7 +313,7 @@ def test_an_error_inside_a_library_is_placed_in_the_study():
     def statistic(ds):
         return ds.x.sel(member=99)
 
-    with pytest.raises(RunFailed, match=rf"test_judging\.py:{statistic.__code__.co_firstlineno + 1}: KeyError"):
+    with pytest.raises(RunFailed, match=rf"test_judging\.py, line {statistic.__code__.co_firstlineno + 1}: KeyError"):
         judge(Claim("c", "", statistic, above=1.0), TWO, "desk")
 
 

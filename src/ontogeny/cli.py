@@ -284,9 +284,6 @@ def main() -> None:
     """The command. User errors are one line and exit code 2, failed runs 1."""
     try:
         app()
-    except KeyboardInterrupt:
-        _err().print("interrupted: what was committed is kept, the same command goes on from there", highlight=False)
-        sys.exit(2)
     except UserError as error:
         _Debug.show(error)
         _err().print(f"error: {error}", style="red", highlight=False, markup=False, soft_wrap=True)
@@ -324,6 +321,9 @@ def _run(prepared: "Prepared", folder: Path) -> "list[Verdict]":
     _err().print(f"{prepared.found.slug} at {prepared.scale} scale into {folder}", highlight=False, soft_wrap=True)
     try:
         measure(prepared, folder, watcher)
+    except KeyboardInterrupt:
+        again = "what was committed is kept, and the same command goes on from there"
+        raise UserError(f"interrupted: {again}") from None
     finally:
         watcher.close()
     verdicts = judge_run(prepared, folder)

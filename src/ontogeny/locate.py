@@ -72,5 +72,6 @@ def _load(path: Path) -> ModuleType:
 
 def line_in(path: Path, error: BaseException) -> int | None:
     """The last line of a file that an error passed through."""
-    frames = [f.lineno for f in traceback.extract_tb(error.__traceback__) if Path(f.filename) == path]
+    own = path.resolve()
+    frames = [f.lineno for f in traceback.extract_tb(error.__traceback__) if Path(f.filename).resolve() == own]
     return frames[-1] if frames else None
