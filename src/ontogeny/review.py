@@ -146,11 +146,13 @@ def verdict_table(results: Mapping[str, Sequence[Verdict]]) -> Table:
 
 
 def _numbers(v: Verdict) -> str:
-    words = f"{v.statistic:.3g}"
+    words = f"{v.statistic:.3g}" if v.n else "not computed"
     if v.low == v.low:
         words += f" ({'range' if v.interval == 'range' else '95 %'} {v.low:.3g} to {v.high:.3g})"
     words += f", should lie {v.bound}, {v.n} {v.unit}"
-    if v.control:
+    if v.control and v.control.held is None:
+        words += "; control not computed"
+    elif v.control:
         words += f"; control {v.control.statistic:.3g}, should lie {v.control.bound}"
     return words
 

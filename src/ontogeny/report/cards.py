@@ -87,7 +87,7 @@ def _numbers(verdict: Any) -> str:
 
 
 def _control(control: Any) -> str:
-    held = "held" if control.held else "failed"
+    held = {True: "held", False: "failed", None: "not computed"}[control.held]
     asked = html.escape(str(control.bound)).replace("-", "−")
     came = f"<b>{_short(control.statistic)}</b> · <span>asked: <b>{asked}</b></span>"
     return f"◇ Control {held}: {prose(control.says)}, {came}"
