@@ -24,7 +24,7 @@ class ExactTSNE(BaseEstimator):
     (0 leaves it out). `perplexity` is at most the number of rows minus 2; a larger one is an error.
 
     Attributes: `embedding_` [row, 2]; `kl_divergence_` in nats; `gradient_`, the largest |gradient| that is left;
-    `start_`; `n_features_in_`. There is no `transform`: see `LOOMap`.
+    `start_`. There is no `transform`: see `LOOMap`.
 
     Cost: O(n^2) a step of the descent, O(n^3) for each of some tens of steps to settle: seconds at 500 rows, a minute
     at 2,000.

@@ -61,7 +61,7 @@ class FrozenTSNE:
         return (self.data.conditional + self.data.conditional.mT) / (2 * len(self.data))
 
     def similarities(self, x: Tensor, moved: Tensor | None) -> Tensor:
-        """`P_0j` of each query."""
+        """The similarities P_0j of each query."""
         return self.data.joint_row(x, moved)
 
     def landscape(self, similarities: Tensor, moved: Tensor | None) -> Landscape:

@@ -40,7 +40,7 @@ class LOOMap(TransformerMixin, BaseEstimator):
     The rule is t-SNE's. For a picture by another method (UMAP...), the answer is where t-SNE's rule would put the
     point.
 
-    Attributes: `embedding_` [row, 2]; `n_features_in_`.
+    Attributes: `embedding_` [row, 2].
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class MapReliability(BaseEstimator):
 
     Attributes: `perturbation_score_` and `singularity_score_` [row]; `warnings_` [row], true for points that leap more
     than three times as far as the median; `length_`; `gradient_`, the largest |gradient|; `settled_`, whether it is
-    small enough; `embedding_` [row, 2]; `n_features_in_`.
+    small enough; `embedding_` [row, 2].
     """
 
     def __init__(
