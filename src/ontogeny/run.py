@@ -23,6 +23,7 @@ from ontogeny.machine import hardware, versions
 from ontogeny.memory import keep_freed
 from ontogeny.parts import describe, digest
 from ontogeny.store import FORMAT, CohortStore, read_about
+from ontogeny.study import definition
 
 COMMIT_SECONDS = 5.0  # at most this much work is done again after a kill
 
@@ -40,7 +41,7 @@ class Prepared:
     @property
     def digest(self) -> str:
         """What the verdicts depend on: the experiments as they will run, and the claims."""
-        return digest([dict(self.experiments), list(self.found.study.claims)])
+        return definition(self.experiments, self.found.study.claims)
 
     @property
     def folder(self) -> Path:

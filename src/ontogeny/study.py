@@ -7,6 +7,7 @@ from typing import Any, get_args
 from ontogeny.claims import Claim, Scale
 from ontogeny.errors import UserError, nearest
 from ontogeny.experiment import Experiment
+from ontogeny.parts import digest
 
 SCALES = get_args(Scale)
 MAIN = "main"  # the name of a study's only experiment
@@ -61,3 +62,12 @@ class Study:
             raise UserError(f"this study has no scale {scale!r}: {nearest(scale, self.scales)}")
         found = self.scales[scale]
         return dict(found) if isinstance(found, Mapping) else {MAIN: found}
+
+    def digest(self, scale: str) -> str:
+        """What kept verdicts depend on: changes with the experiments of a scale or the claims, not with the figures."""
+        return definition(self.experiments(scale), self.claims)
+
+
+def definition(experiments: Mapping[str, Experiment], claims: Sequence[Claim]) -> str:
+    """16 hexadecimal digits of experiments, as they will run, and the claims about them."""
+    return digest([dict(experiments), list(claims)])
