@@ -12,7 +12,7 @@ INSTALL = $(VENV)/bin/python -m pip install --quiet --constraint constraints.txt
 .PHONY: demo test bench docs lint
 .DELETE_ON_ERROR:
 
-demo: $(VENV)/with-nothing  ## the finding of faithful-cot, in about five minutes
+demo: $(VENV)/with-nothing  ## the finding of faithful-cot, in about ten minutes on two cores
 	$(VENV)/bin/ontogeny run faithful-cot --scale desk
 
 test: $(VENV)/with-test

@@ -61,7 +61,7 @@ def embed_check(
     random, by `seed`. `curve` names perplexities to draw as well, to choose among them.
 
     Raises: `UserError` for what cannot be read or used, in one line.
-    Cost: 1,800 rows take about a minute on two cores, 5,000 about ten times as long.
+    Cost: O(rows^2) in time and memory for every step of the picture, and for every push of a point.
     """
     perplexity = float(perplexity)
     if method not in METHODS:

@@ -26,8 +26,7 @@ class ExactTSNE(BaseEstimator):
     Attributes: `embedding_` [row, 2]; `kl_divergence_` in nats; `gradient_`, the largest |gradient| that is left;
     `start_`. There is no `transform`: see `LOOMap`.
 
-    Cost: O(n^2) a step of the descent, O(n^3) for each of some tens of steps to settle: seconds at 500 rows, a minute
-    at 2,000.
+    Cost: O(n^2) a step of the descent, O(n^3) for each of some tens of steps to settle.
     """
 
     def __init__(

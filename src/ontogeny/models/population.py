@@ -63,10 +63,6 @@ class Population:
         start, shape = self.layout[name]
         return table[:, start : start + shape.numel()].view(self.members, *shape)
 
-    def rows(self, members: Sequence[int]) -> Float[Tensor, "member parameter"]:
-        """Parameters of some members, a copy."""
-        return self.flat[list(members)].clone()
-
     def take(self, members: Sequence[int]) -> "Population":
         """Some of the members, copied to a population of their own.
 

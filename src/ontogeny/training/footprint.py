@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
+from ontogeny.memory import keep_freed
 from ontogeny.training.cohort import TrainingCohort
 
 CPU_BYTES = 160 << 20  # activations and parameters that a cohort may hold on a CPU before it falls out of cache
@@ -47,6 +48,7 @@ def footprint(cohort: TrainingCohort) -> Footprint:
 
 def seconds_per_update(cohort: TrainingCohort, threads: int) -> float:
     """Times a cohort's updates until a second has passed, after one to warm up. The cohort is spent afterwards."""
+    keep_freed()  # as the run will
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
