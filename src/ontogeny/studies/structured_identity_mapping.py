@@ -11,8 +11,8 @@ entry of W grows at the mean of two concepts' rates and is pushed back to zero o
 between the slow concept is answered by what it borrows from the fast one. The answer moves towards the corner, falls
 back when the loan is called in, and comes again when the slow concept is learned by itself: the *swing-by*. It needs
 concepts that are aligned at the start. Without entries off the diagonal there is no swing, it grows with the alignment
-and with the number of concepts. Independent Gaussian weights are not aligned: with many hidden units the swing is absent,
-with as few as concepts some seeds show it by chance.
+and with the number of concepts. Independent Gaussian weights are not aligned: with many hidden units the swing is
+absent, with only as many as there are concepts some seeds show it by chance.
 
 What to look at: on the left the concept plane, with the two clusters as dots and the corner as a star. Every path
 starts near the origin; the more aligned the start, the farther it swings out and back. In the middle the loss at the
