@@ -25,9 +25,16 @@ def test_a_ratio_by_hand():
 
 def test_a_read_out_by_hand():
     # Two labelled samples at 0 and 4: the boundary is their middle, 2, though the classes are not centred at 0.
-    labelled = torch.tensor([[[[0.0], [4.0]]]])
-    test, truth = torch.tensor([[[1.0], [1.9], [2.1], [9.0]]]), torch.tensor([[-1.0, 1.0, 1.0, 1.0]])
-    assert read_out_accuracy(labelled, torch.tensor([[[-1.0, 1.0]]]), test, truth).tolist() == [[0.75]]
+    labelled, labels = torch.tensor([[[[0.0], [4.0]]]]), torch.tensor([[[-1.0, 1.0]]])
+    test, truth = torch.tensor([[[1.0], [1.9], [2.1], [9.0]]]), torch.tensor([[-1.0, -1.0, 1.0, -1.0]])
+    assert read_out_accuracy(labelled, labels, test, truth).tolist() == [[0.75]]
+
+
+def test_an_offset_that_both_classes_share_is_no_direction():
+    # Centred on (10, 1/2) the direction is (0, 3/4); of uncentred samples, three to one, it would be (5, 1).
+    labelled = torch.tensor([[[[10.0, 1.0], [10.0, 1.0], [10.0, 1.0], [10.0, -1.0]]]])
+    labels = torch.tensor([[[1.0, 1.0, 1.0, -1.0]]])
+    assert read_out_accuracy(labelled, labels, torch.tensor([[[11.0, -0.5]]]), torch.tensor([[-1.0]])).item() == 1.0
 
 
 def gaussian(seed, count=4_000, size=12, signal=1.0):

@@ -142,7 +142,9 @@ def experiments(
     """All experiments at one scale."""
     train = partial(projectors, dimensions=dimensions, batch=batch, steps=steps)
     seeded = seeds(count)
-    few = grid((0.2, 1.5), (0.1, 1.0, 10.0)) * vary(signal=(SIGNAL,)) * seeds(max(1, count // 2))  # reported, not judged
+    few = (
+        grid((0.2, 1.5), (0.1, 1.0, 10.0)) * vary(signal=(SIGNAL,)) * seeds(max(1, count // 2))
+    )  # reported, not judged
     trained = vary(augmentation=(0.2, 1.5), temperature=(0.1, 1.0), projector=("linear",))
     frozen = vary(augmentation=(0.2, 1.5), temperature=(1.0,), projector=("identity",))
     return dict(
