@@ -48,15 +48,17 @@ class TwoGaussianViews(Task):
 
     def clean(self, streams: Streams, size: int) -> tuple[Float[Tensor, "member sample dimension"], Tensor]:
         """`size` samples a member without noise of views, and their classes, -1 or 1, `[member, sample]`."""
-        sign = streams.integers("class", (size,), 2).float() * 2.0 - 1.0
-        h = streams.normal("noise", (size, self.dimensions))
+        own, place = _each_seed_once(streams)
+        sign = own.integers("class", (size,), 2)[place].float() * 2.0 - 1.0
+        h = own.normal("noise", (size, self.dimensions))[place]
         h[..., 0] += _each(self.signal, h)[..., 0] * sign
         return h, sign
 
     def sample(self, world: Any, streams: Streams, size: int) -> Batch:
         """`size` pairs of views a member, `[member, sample, view, dimension]`."""
         h, sign = self.clean(streams, size)
-        noise = streams.normal("views", (size, 2, self.dimensions))
+        own, place = _each_seed_once(streams)
+        noise = own.normal("views", (size, 2, self.dimensions))[place]
         if self.direction == "along":
             noise[..., 1:] = 0.0
         elif self.direction == "off":
@@ -87,3 +89,14 @@ class MixedGaussianViews(TwoGaussianViews):
 
 def _each(value: PerMember, like: Float[Tensor, "member sample dimension"]) -> Float[Tensor, "member 1 1"]:
     return torch.as_tensor(value).to(like).expand(like.shape[0])[:, None, None]
+
+
+def _each_seed_once(streams: Streams) -> tuple[Streams, list[int]]:
+    """Streams of the different seeds, and which of them each member has.
+
+    Members that differ in other factors draw the same numbers, which are most of the cost of a training as small as
+    that of a projector: they are drawn once and copied.
+    """
+    different = list(dict.fromkeys(streams.seeds))
+    own = streams.take([streams.seeds.index(seed) for seed in different])
+    return own, [different.index(seed) for seed in streams.seeds]
