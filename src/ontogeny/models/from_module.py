@@ -14,12 +14,13 @@ import torch
 from jaxtyping import Shaped
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
+from torch.nn.parameter import is_lazy
 
 from ontogeny.errors import UserError
 from ontogeny.models.contract import Model
 from ontogeny.models.lawful import Lawful, outside
 from ontogeny.models.sites import Site
-from ontogeny.models.unstackable import first_line, reason, refusal
+from ontogeny.models.unstackable import CHANGES, first_line, reason, refusal
 from ontogeny.sources import is_code
 from ontogeny.streams import Streams
 from ontogeny.tasks.contract import Shape
@@ -86,9 +87,12 @@ class ModuleStack(nn.Module):
     The law holds by three means: `Lawful` arithmetic; a lone member is computed as a pair with itself, for its own
     kernels are others; and no state. The pair doubles the cost of a population of one, and of no other.
 
-    Every submodule is a site, `conv1.hook_out`: its output, if that is one tensor (of the last call, where there are
-    several). A `Site` of the module's own keeps its name.
+    Every submodule is a site, its name with `hook_out` behind it: its output, if that is one tensor (of the last call,
+    where there are several). A `Site` of the module's own keeps its name.
     """
+
+    module: nn.Module
+    sites: dict[str, tuple[str, Site]]
 
     def __init__(self, module: nn.Module, stacks: Mapping[str, nn.Parameter]) -> None:
         super().__init__()
@@ -123,13 +127,14 @@ class ModuleStack(nn.Module):
 
         Raises: `UserError` for a module that cannot be stacked, or that fails on these inputs.
         """
-        stacks = dict(self.module.named_parameters())
+        stacks: dict[str, Tensor] = dict(self.module.named_parameters())
         lone = inputs.shape[0] == 1
         if lone:
             # A copy, not a view: then the twin takes no part in the gradient.
             stacks = {name: torch.cat([p, p.detach()]) for name, p in stacks.items()}
             inputs = torch.cat([inputs, inputs.detach()])
-        state = [*stacks.values(), *self.module.buffers()]
+        shared = list(self.module.buffers())
+        state = [*stacks.values(), *shared]
         versions = _versions(state)
 
         def one(tensors: dict[str, Tensor], x: Tensor) -> Any:
@@ -142,17 +147,16 @@ class ModuleStack(nn.Module):
         except (UserError, torch.OutOfMemoryError):
             raise
         except Exception as error:
-            if explained := self._explained(error, stacks, inputs):
-                raise explained from error
-            raise
+            if "allocate" in str(error):  # memory: the cohort's affair
+                raise
+            raise self._explained(error, stacks, inputs) from error
         if not isinstance(outputs, Tensor):
             kind = type(outputs).__name__
             raise UserError(f"{self._name} gives a {kind}, not a tensor: return the outputs alone")
-        if versions != _versions(state):
-            raise UserError(
-                f"{self._name} changes a parameter or buffer in forward, which no checkpoint keeps and a measure would "
-                "change: leave it out, or return the module in .eval() mode"
-            )
+        if versions != _versions(state) or any(
+            b is not old for b, old in zip(self.module.buffers(), shared, strict=True)
+        ):
+            raise UserError(f"{self._name} {CHANGES}")
         return outputs[:1] if lone else outputs
 
     def alone(self) -> nn.Module:
@@ -190,17 +194,17 @@ class ModuleStack(nn.Module):
                     stack.callback(self.module.get_submodule(path).register_forward_hook(hook).remove)
             yield
 
-    def _explained(self, error: Exception, stacks: dict[str, Tensor], inputs: Tensor) -> UserError | None:
-        """The error as a line for the user, where it is the module that cannot be stacked, or that fails by itself."""
-        if why := reason(error):
-            return refusal(self.module, error, why)
+    def _explained(self, error: Exception, stacks: dict[str, Tensor], inputs: Tensor) -> UserError:
+        """The error as a line for the user: a module that fails by itself, or one that cannot be stacked."""
         try:
             with torch.no_grad():
                 functional_call(self.module, {name: p[0] for name, p in stacks.items()}, (inputs[0],))
         except Exception as alone:
+            if "cannot assign" in str(alone):
+                return refusal(self.module, alone, CHANGES)
             shape = list(inputs.shape[1:])
             return refusal(self.module, alone, f"fails on inputs of shape {shape}: {first_line(alone)}")
-        return None
+        return refusal(self.module, error, reason(error))
 
 
 def _pass_through(
@@ -221,7 +225,7 @@ def _versions(tensors: Sequence[Tensor]) -> list[int]:
     return [0 if t.is_inference() else t._version for t in tensors]
 
 
-def _made(factory: Callable[[], nn.Module], word: int) -> nn.Module:
+def _made(factory: Callable[[], nn.Module], word: int) -> Any:
     """A module made on the CPU, its draws seeded by `word`."""
     with _DRAWING, _put_back():
         torch.default_generator.manual_seed(word)
@@ -273,15 +277,19 @@ def _check(module: nn.Module, first: Mapping[str, Tensor], members: Sequence[Map
     """Raises `UserError` for modules that do not stack."""
     name = type(module).__name__
     for path, p in first.items():
-        if isinstance(p, nn.parameter.UninitializedTensorMixin):
-            raise UserError(f"{name}: the size of {path} is not known before the first inputs: give it, no lazy modules")
+        if is_lazy(p):
+            raise UserError(
+                f"{name}: the size of {path} is not known before the first inputs: give it, no lazy modules"
+            )
         if p.device.type != "cpu":
             raise UserError(f"{name}: {path} was made on {p.device}: make it on the CPU, populations are moved as one")
     learned = {path: p for path, p in first.items() if isinstance(p, nn.Parameter) and p.requires_grad}
     if not learned:
         raise UserError(f"{name} has no parameter that learns: nothing to train")
     if len(kinds := {p.dtype for p in learned.values()}) > 1 or not next(iter(kinds)).is_floating_point:
-        raise UserError(f"{name}: parameters are real and of one dtype, got {', '.join(map(str, sorted(kinds, key=str)))}")
+        raise UserError(
+            f"{name}: parameters are real and of one dtype, got {', '.join(map(str, sorted(kinds, key=str)))}"
+        )
     shapes = {path: p.shape for path, p in first.items()}
     for tensors in members:
         if {path: p.shape for path, p in tensors.items()} != shapes:
