@@ -2,17 +2,20 @@
 
 import fcntl
 import os
+import shutil
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import torch
 
+from ontogeny.cache import MemberCache
 from ontogeny.errors import RunFailed, UserError, nearest
 from ontogeny.experiment import Cohort, Experiment, Row, cohorts_at_once
 from ontogeny.factors import FIRST_SEED
@@ -22,7 +25,8 @@ from ontogeny.locate import Found
 from ontogeny.machine import hardware, versions
 from ontogeny.memory import keep_freed
 from ontogeny.parts import describe, digest
-from ontogeny.store import FORMAT, CohortStore, read_about
+from ontogeny.reuse import Reuse, Taken
+from ontogeny.store import FORMAT, CohortStore, cohort_name, read_about
 from ontogeny.study import definition
 
 COMMIT_SECONDS = 5.0  # at most this much work is done again after a kill
@@ -105,30 +109,58 @@ def pick_device(name: str) -> torch.device:
     return torch.device("cuda" if there and name != "cpu" else "cpu")
 
 
-def run(prepared: Prepared, folder: Path, watcher: Watcher) -> None:
+def run(prepared: Prepared, folder: Path, watcher: Watcher, cache: MemberCache | None = None) -> None:
     """Measures everything a study asks for into a folder, going on where an earlier run of it was left.
+
+    Members that the `cache` holds are taken from it, and those that are made are put there.
 
     Raises: `UserError` for a folder that holds another run, or that another process is writing; `RunFailed` when an
     experiment breaks.
     """
     keep_freed()
-    about = _begin(prepared, folder)
+    reuse = None if cache is None else _reuse(prepared, cache)
+    about = _begin(prepared, folder, reuse)
     with _locked(folder):
+        if (folder / "run.json").exists():
+            about = _begin(prepared, folder, reuse)  # as another process may have begun it meanwhile
+        about = _placed(prepared, folder, about, reuse)
         started = time.monotonic()
         for name, experiment in prepared.experiments.items():
             plan = about["experiments"][name]
             cohorts = [[plan["rows"][i] for i in members] for members in plan["cohorts"]]
             watcher.begin(name, cohorts)
-            watcher.end(name, _advance_all(experiment, cohorts, prepared.device, folder / name, watcher))
+            for index in plan.get("cached", ()):
+                watcher.look(index, Taken())
+            keep = partial(reuse.keep, name, plan) if reuse is not None and not about["finished"] else None
+            watcher.end(name, _advance_all(experiment, cohorts, prepared.device, folder / name, watcher, keep))
         if not about["finished"]:
             seconds = about["seconds"] + time.monotonic() - started
             write_json(folder / "run.json", {**about, "seconds": seconds, "finished": True})
 
 
+def left_to_make(prepared: Prepared, name: str, cache: MemberCache | None) -> tuple[list[Row], list[Row]]:
+    """The rows of an experiment, and those among them that a cache does not hold."""
+    rows = prepared.experiments[name].factors.rows()
+    held = set() if cache is None else set(_reuse(prepared, cache).held(name, rows))
+    return rows, [row for i, row in enumerate(rows) if i not in held]
+
+
+def _reuse(prepared: Prepared, cache: MemberCache) -> Reuse:
+    mode = getattr(prepared, "mode", "eager")
+    return Reuse(cache, prepared.found.slug, prepared.experiments, prepared.device, mode)
+
+
 def _advance_all(
-    experiment: Experiment, cohorts: Sequence[Sequence[Row]], device: torch.device, folder: Path, watcher: Watcher
+    experiment: Experiment,
+    cohorts: Sequence[Sequence[Row]],
+    device: torch.device,
+    folder: Path,
+    watcher: Watcher,
+    keep: Callable[[int, CohortStore], None] | None = None,
 ) -> list[Row]:
     """Takes all cohorts to their end, on a CPU one a core at a time; gives the rows that diverged.
+
+    `keep` is told of every cohort that came to its end, or that was left because all were told to stop.
 
     Two cohorts on a core each are faster than one on both, for much of an update is too small to be shared. When one
     breaks, or the user interrupts, the others stop at their next record, and commit it.
@@ -139,9 +171,12 @@ def _advance_all(
 
     def advance(index: int) -> list[Row]:
         torch.set_num_threads(threads // workers)
-        store = CohortStore(folder / f"cohort-{index:04d}")
+        store = CohortStore(folder / cohort_name(index))
         try:
-            return _advance(experiment, cohorts[index], device, store, index, watcher, stop)
+            diverged = _advance(experiment, cohorts[index], device, store, index, watcher, stop)
+            if keep is not None:
+                keep(index, store)
+            return diverged
         except BaseException as error:
             stop.set()
             if isinstance(error, UserError) or not isinstance(error, Exception):
@@ -196,8 +231,11 @@ def _advance(
     return [row for row, alive in zip(rows, last.get("alive", torch.ones(len(rows))), strict=True) if not alive]
 
 
-def _begin(prepared: Prepared, folder: Path) -> dict[str, Any]:
-    """The run's description: that of the folder when it holds this very run, else a new one."""
+def _begin(prepared: Prepared, folder: Path, reuse: Reuse | None) -> dict[str, Any]:
+    """The run's description: that of the folder when it holds this very run, else a new one, not yet written.
+
+    In a new one the rows that the cache seems to hold are in no cohort yet.
+    """
     if (folder / "run.json").exists():
         about = read_about(folder)
         for what, mine in (("definition", prepared.digest), ("device", prepared.device.type)):
@@ -210,14 +248,17 @@ def _begin(prepared: Prepared, folder: Path) -> dict[str, Any]:
                     "its numbers would not fit together; choose another folder with --out"
                 )
         return about
-    if folder.exists() and any(folder.iterdir()):
+    if folder.exists() and any(path.name != ".lock" for path in folder.iterdir()):
         raise UserError(f"{folder} is not empty and not a run: choose another folder with --out")
     experiments = {}
     for name, experiment in prepared.experiments.items():
         rows = experiment.factors.rows()
-        cohorts = experiment.plan(rows, prepared.device)
+        held = set() if reuse is None else set(reuse.held(name, rows))
+        cohorts = _plan(experiment, rows, [i for i in range(len(rows)) if i not in held], prepared.device)
         experiments[name] = {"definition": describe(experiment), "rows": rows, "cohorts": cohorts}
-    about = {
+        if reuse is not None:
+            experiments[name]["addresses"] = reuse.addresses(name, rows)
+    return {
         "format": FORMAT,
         "study": prepared.found.slug,
         "source": prepared.found.source,
@@ -233,13 +274,46 @@ def _begin(prepared: Prepared, folder: Path) -> dict[str, Any]:
         "seconds": 0.0,
         "finished": False,
     }
-    write_json(folder / "run.json", about)
-    return read_about(folder)
+
+
+def _plan(experiment: Experiment, rows: Sequence[Row], members: Sequence[int], device: torch.device) -> list[list[int]]:
+    """Cohorts of some of an experiment's rows."""
+    planned = experiment.plan([rows[i] for i in members], device) if members else []
+    return [[members[i] for i in cohort] for cohort in planned]
+
+
+def _placed(prepared: Prepared, folder: Path, about: dict[str, Any], reuse: Reuse | None) -> dict[str, Any]:
+    """The run's description, written, with every row in a cohort: those out of the cache in finished ones of their own.
+
+    Whatever kills this on the way, the next attempt takes it up: rows in no cohort are looked for again.
+    """
+    if not (folder / "run.json").exists():
+        write_json(folder / "run.json", about)
+        about = read_about(folder)
+    for name, experiment in prepared.experiments.items():
+        plan = about["experiments"][name]
+        rows, cohorts = plan["rows"], plan["cohorts"]
+        if reuse is not None and not about["finished"]:
+            reuse.compare(name, plan)
+        if not (left := set(range(len(rows))) - {i for members in cohorts for i in members}):
+            continue
+        for path in (folder / name).glob("cohort-*"):
+            if path.name not in {cohort_name(i) for i in range(len(cohorts))}:
+                shutil.rmtree(path)  # an attempt that was killed
+        if reuse is not None:
+            adopted = reuse.adopt(name, rows, sorted(left), folder / name, len(cohorts))
+            plan["cached"] = [*range(len(cohorts), len(cohorts) + len(adopted))]
+            cohorts += adopted
+            left -= {i for members in adopted for i in members}
+        cohorts += _plan(experiment, rows, sorted(left), prepared.device)
+        write_json(folder / "run.json", about)
+    return about
 
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
     with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
         handle = os.open(folder / ".lock", os.O_CREAT | os.O_RDWR)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
