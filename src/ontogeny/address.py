@@ -24,7 +24,7 @@ from torch import Tensor
 from ontogeny.experiment import Experiment, Row
 from ontogeny.imports import Unaddressable
 from ontogeny.machine import hardware, versions
-from ontogeny.sources import Sources
+from ontogeny.sources import Sources, bytecode
 
 FORMAT = 1  # of addresses and entries: raised when entries that were made before should not be found again
 PLAIN = ("builtins.", "numpy.")
@@ -110,17 +110,7 @@ def _function(function: types.FunctionType, uses: Callable[[Any], None]) -> Any:
     except ValueError:
         raise Unaddressable(f"{function.__qualname__} was made before all that it uses") from None
     made = [cells, function.__defaults__, function.__kwdefaults__, vars(function)]
-    return ["function", *name, _bytecode(function.__code__), canonical(made, uses)]
-
-
-def _bytecode(code: types.CodeType) -> Any:
-    constants = [_bytecode(c) if isinstance(c, types.CodeType) else canonical(c, _ignored) for c in code.co_consts]
-    names = [list(n) for n in (code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars)]
-    return [code.co_code.hex(), code.co_flags, constants, names]
-
-
-def _ignored(thing: Any) -> None:
-    """Constants of a bytecode are of the language's own kinds."""
+    return ["function", *name, bytecode(function.__code__), canonical(made, uses)]
 
 
 def _content(value: str | Path) -> str | None:

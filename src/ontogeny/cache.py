@@ -97,6 +97,7 @@ class MemberCache:
     def take(self, address: str) -> Member | None:
         """The member of an address; None when there is none. A corrupt entry is removed, with a line."""
         folder = self._folder(address)
+        before = _identity(folder)
         try:
             about = json.loads((folder / ENTRY).read_text(encoding="utf-8"))
             for name in FILES:
@@ -104,7 +105,7 @@ class MemberCache:
                     raise ValueError(f"{name} has changed")
             records, state = read_segment(folder)
         except FAILURES as error:
-            if self.has(address):  # and was not removed meanwhile
+            if self.has(address) and _identity(folder) == before:  # else others removed it, or put it there, meanwhile
                 self.say(f"ignored a corrupt entry of the cache ({folder}: {error}): its member is made again")
                 with suppress(OSError):  # of a cache that can only be read
                     _remove(folder)
@@ -166,8 +167,9 @@ class MemberCache:
         removed, left, full = [], 0, everything
         try:
             for half in self.folder.glob("members/??/.*"):
-                if now - half.stat().st_mtime > LEFT_SECONDS:
-                    shutil.rmtree(half)
+                with suppress(FileNotFoundError):  # it has got its name meanwhile
+                    if now - half.stat().st_mtime > LEFT_SECONDS:
+                        shutil.rmtree(half)
             for entry in self.entries():
                 full = full or (larger is not None and left + entry.bytes > larger)
                 if full or (older is not None and now - entry.used > older):
@@ -189,6 +191,13 @@ def _remove(folder: Path) -> None:
     with suppress(FileNotFoundError):  # another process was faster
         os.rename(folder, gone)
     shutil.rmtree(gone, ignore_errors=True)
+
+
+def _identity(folder: Path) -> tuple[int, int] | None:
+    try:
+        return folder.stat().st_ino, folder.stat().st_ctime_ns
+    except OSError:
+        return None
 
 
 def _beside(folder: Path) -> Path:

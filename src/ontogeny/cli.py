@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from ontogeny.errors import RunFailed, UserError
 
@@ -285,15 +286,21 @@ def new(
     _out().print(f"{path} is there: ontogeny run {path} --scale smoke", highlight=False, soft_wrap=True)
 
 
-cache_app = typer.Typer(help="The members that are kept for other runs: list them, or remove some.")
+class _Listing(TyperGroup):
+    """A group whose command `list` is meant where none is named."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        named = args and (args[0] in self.commands or args[0] == "--help")
+        return super().parse_args(ctx, args if named else ["list", *args])
+
+
+cache_app = typer.Typer(cls=_Listing, help="The members that are kept for other runs: list them, or remove some.")
 app.add_typer(cache_app, name="cache")
 
 
-@cache_app.callback(invoke_without_command=True)
-def cache(context: typer.Context, as_json: AsJson = False) -> None:
-    """The members that are kept for other runs, by study: how many, how large, and when they were last used."""
-    if context.invoked_subcommand is not None:
-        return
+@cache_app.command("list")
+def list_cache(as_json: AsJson = False) -> None:
+    """The members that are kept, by study: how many, how large, and when they were last used."""
     kept = _cache()
     studies: dict[str, list[Any]] = {}
     for entry in kept.entries():

@@ -42,7 +42,7 @@ def needs(tree: ast.AST, package: str) -> set[str]:
                         found.add(f"{PACKAGE}.{ontogeny._HOME[alias.name]}")
                     elif _is_package(base) and spec_of(f"{base}.{alias.name}") is not None:
                         found.add(f"{base}.{alias.name}")
-        todo += ast.iter_child_nodes(node)
+        todo += (child for child in ast.iter_child_nodes(node) if not isinstance(child, ast.expr))
     return found
 
 

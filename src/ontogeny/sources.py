@@ -147,17 +147,22 @@ def _module(name: str) -> _Module:
     text = _read(name, place)
     if place.suffix != ".py":
         return _Module(name, hashlib.sha256(text).hexdigest(), frozenset(parents(name)))
+    package = name if spec.submodule_search_locations is not None else name.rpartition(".")[0]
+    return _parsed(name, str(place), text, package, _is_study(name))
+
+
+@functools.lru_cache(maxsize=2_000)
+def _parsed(name: str, place: str, text: bytes, package: str, is_study: bool) -> _Module:
     try:
         tree = ast.parse(text)
+        code = compile(text, place, "exec", dont_inherit=True, optimize=2)  # without docstrings
     except (SyntaxError, ValueError) as error:
         raise Unaddressable(f"{place} is not Python ({error})") from None
-    _strip(tree)
-    if name != PACKAGE and (way := next(filter(_loads_by_name, ast.walk(tree)), None)):
+    if name.partition(".")[0] != PACKAGE and (way := next(filter(_loads_by_name, ast.walk(tree)), None)):
         raise Unaddressable(f"{place} loads code by name ({ast.unparse(way)})")
-    package = name if spec.submodule_search_locations is not None else name.rpartition(".")[0]
-    statements = statements_of(tree, package) if _is_study(name) else ()
     rest = frozenset({*parents(name), *needs(tree, package)} - {name})
-    return _Module(name, hashlib.sha256(ast.dump(tree).encode()).hexdigest(), rest, statements)
+    statements = statements_of(tree, package) if is_study else ()
+    return _Module(name, hashlib.sha256(repr(bytecode(code)).encode()).hexdigest(), rest, statements)
 
 
 def _read(name: str, place: Path) -> bytes:
@@ -191,13 +196,21 @@ def _begun() -> float:
 _IMPORTED = time.time()
 
 
-def _strip(tree: ast.AST) -> None:
-    """Takes the docstrings out."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            match node.body:
-                case [ast.Expr(value=ast.Constant(value=str())), *rest]:
-                    node.body = rest or ([] if isinstance(node, ast.Module) else [ast.Pass()])
+def bytecode(code: types.CodeType) -> list[object]:
+    """What a code object does, without where it stands: equal ones do the same."""
+    constants = [bytecode(c) if isinstance(c, types.CodeType) else _constant(c) for c in code.co_consts]
+    shape = [code.co_flags, code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount]
+    names = [code.co_name, *code.co_names, 0, *code.co_varnames, 0, *code.co_freevars, 0, *code.co_cellvars]
+    return [code.co_code.hex(), code.co_exceptiontable.hex(), shape, constants, names]
+
+
+def _constant(value: object) -> object:
+    match value:
+        case tuple():
+            return ["tuple", *map(_constant, value)]
+        case frozenset():  # has no order, and another one in another process
+            return ["frozenset", *sorted(repr(_constant(v)) for v in value)]
+    return [type(value).__name__, repr(value)]
 
 
 def _loads_by_name(node: ast.AST) -> bool:

@@ -27,7 +27,8 @@ class Statement:
 
 
 def statements_of(tree: ast.Module, package: str) -> tuple[Statement, ...]:
-    """The statements of a file that belongs to a package."""
+    """The statements of a file that belongs to a package. Its docstrings are taken out."""
+    _strip(tree)
     binders: dict[str, list[ast.stmt]] = {}
     for node in tree.body:
         for name in _binds(node) or ():
@@ -44,6 +45,15 @@ def statements_of(tree: ast.Module, package: str) -> tuple[Statement, ...]:
         )
         for node in tree.body
     )
+
+
+def _strip(tree: ast.AST) -> None:
+    """Takes the docstrings out."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            match node.body:
+                case [ast.Expr(value=ast.Constant(value=str())), *rest]:
+                    node.body = rest or ([] if isinstance(node, ast.Module) else [ast.Pass()])
 
 
 def _binds(node: ast.stmt) -> set[str] | None:
