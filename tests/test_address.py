@@ -33,7 +33,7 @@ CPU = torch.device("cpu")
 
 
 def address(experiment, row, mode="eager") -> str:
-    return Addresses(CPU, mode).of(experiment, row)
+    return Addresses(CPU).of(experiment, row, mode)
 
 
 def experiments(study):
@@ -103,14 +103,14 @@ def test_every_field_of_every_part_is_in_the_address(study):
     for experiment in experiments(study).values():
         row = experiment.factors.rows()[0]
         member = experiment.member(row)
-        one = Addresses(CPU, "eager")
-        before = one.of(Fixed(factors=EMPTY, given=member), row)
-        assert before == one.of(experiment, row)
+        one = functools.partial(Addresses(CPU).of, mode="eager")
+        before = one(Fixed(factors=EMPTY, given=member), row)
+        assert before == one(experiment, row)
         seen = {before}
         for path, leaf in leaves(member):
             for new in others(leaf):
                 try:
-                    after = one.of(Fixed(factors=EMPTY, given=changed(member, path, new)), row)
+                    after = one(Fixed(factors=EMPTY, given=changed(member, path, new)), row)
                 except Unaddressable:
                     continue  # not cached at all
                 assert after not in seen, (path, leaf, new)
@@ -154,8 +154,17 @@ def test_versions_and_surroundings_are_in_the_address(monkeypatch):
         torch.set_default_dtype(torch.float32)
     assert len(set(found)) == len(found) == 9
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", "elsewhere")
     monkeypatch.setenv("MKL_NUM_THREADS", "7")
     assert address(experiment, row) == found[0]
+
+
+def test_the_compiler_is_in_the_address_of_what_it_compiled(monkeypatch):
+    experiment, row = experiments(STUDY)["main"], {"lr": 0.0, "seed": 1000}
+    before = [address(experiment, row, mode) for mode in ("eager", "compiled")]
+    monkeypatch.setattr("ontogeny.address._compiler", lambda: ["g++ 1.0"])
+    after = [address(experiment, row, mode) for mode in ("eager", "compiled")]
+    assert [a == b for a, b in zip(before, after, strict=True)] == [True, False]
 
 
 def test_what_cannot_change_a_number_does_not_change_the_address():
@@ -514,8 +523,8 @@ import torch
 from ontogeny.address import Addresses
 from ontogeny.locate import find
 study = find({STUDY!r}).study
-one = Addresses(torch.device("cpu"), "eager")
-print(*[one.of(e, row) for e in study.experiments("smoke").values() for row in e.factors.rows()])
+one = Addresses(torch.device("cpu"))
+print(*[one.of(e, row, "eager") for e in study.experiments("smoke").values() for row in e.factors.rows()])
 """
     there = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     here = [address(e, row) for e in experiments(STUDY).values() for row in e.factors.rows()]

@@ -19,12 +19,13 @@ import ontogeny.reuse
 from ontogeny import sources
 from ontogeny.amounts import parse_bytes, parse_seconds, show_bytes, show_seconds
 from ontogeny.cache import Member, MemberCache, place, split
-from ontogeny.errors import UserError
+from ontogeny.errors import CannotCompile, UserError
 from ontogeny.labelled import Labelled, Record
 from ontogeny.locate import find
 from ontogeny.prove import prove
 from ontogeny.run import prepare, run
 from ontogeny.store import CohortStore, load
+from ontogeny.training.experiment import Training
 
 STUDY = str(Path(__file__).parent / "small_study.py")
 NAMES = ("main", "drawn")
@@ -32,6 +33,9 @@ NAMES = ("main", "drawn")
 
 class Quiet:
     """A watcher that remembers how far each cohort was said to be."""
+
+    def say(self, text):
+        pass
 
     def begin(self, experiment, cohorts):
         self.sizes = [len(rows) for rows in cohorts]
@@ -54,8 +58,8 @@ class Place:
         self.cache = MemberCache(folder / "cache", self.said.append)
         self.found = find(STUDY)
 
-    def run(self, name, *, cache=True, seeds=None, watcher=None, **levels):
-        prepared = prepare(self.found, "smoke", levels, seeds, "cpu")
+    def run(self, name, *, cache=True, seeds=None, watcher=None, mode="auto", **levels):
+        prepared = prepare(self.found, "smoke", levels, seeds, "cpu", mode)
         self.said.clear()
         run(prepared, self.folder / name, watcher or Quiet(), self.cache if cache else None)
         return {one: load(self.folder / name, one) for one in NAMES}
@@ -160,6 +164,45 @@ def test_a_finished_run_does_not_look_at_the_cache(warm):
     shutil.rmtree(warm.folder / "cache")
     warm.run("first")
     assert not (warm.folder / "cache").exists()
+
+
+def mode_of(folder):
+    return json.loads((folder / "run.json").read_text())["experiments"]["main"]["mode"]
+
+
+def test_all_members_of_a_run_share_the_mode_in_which_the_cache_holds_most(place_, monkeypatch):
+    """Without compiling anything: the cohorts only say that they would be compiled."""
+    opened = []
+    real = Training.open
+
+    def opens(self, rows, device, compiled=False):
+        opened.append((len(rows), compiled))
+        if compiled and not compiles:
+            raise CannotCompile("no compiler")
+        return real(self, rows, device)
+
+    monkeypatch.setattr(Training, "open", opens)
+    compiles = True
+    place_.run("eager", seeds=1, mode="eager")
+    place_.run("compiled", seeds=2, mode="compiled")
+    assert "from the cache" not in "".join(place_.said), "other bits, another address"
+    place_.run("more", seeds=3)
+    assert mode_of(place_.folder / "more") == "compiled"
+    assert place_.said[0] == "main: 6 of 9 members from the cache"
+    opened.clear()
+    place_.run("again", seeds=3)
+    assert mode_of(place_.folder / "again") == "compiled"
+    assert opened == [], "nothing is compiled for members that are there"
+    place_.run("asked", seeds=3, mode="eager")
+    assert mode_of(place_.folder / "asked") == "eager"
+    assert place_.said[0] == "main: 3 of 9 members from the cache"
+    shutil.rmtree(place_.folder / "cache")
+    place_.run("eager2", seeds=1, mode="eager")
+    place_.run("compiled2", seeds=2, mode="compiled")
+    compiles = False
+    place_.run("fails", seeds=3)
+    assert mode_of(place_.folder / "fails") == "eager"
+    assert place_.said[0] == "main: 3 of 9 members from the cache"
 
 
 # What can go wrong
@@ -287,6 +330,7 @@ from ontogeny.cache import MemberCache
 from ontogeny.locate import find
 from ontogeny.run import prepare, run
 class Quiet:
+    def say(self, *_): pass
     def begin(self, *_): pass
     def look(self, *_): pass
     def end(self, *_): pass

@@ -46,8 +46,8 @@ def test_the_commands_and_options_are_these():
     assert options == {
         "list": ["--json"],
         "show": ["--scale"],
-        "run": ["--device", "--dry-run", "--json", "--no-cache", "--out", "--scale", "--seeds", "--set"],
-        "verify": ["--device", "--json", "--no-cache", "--out", "--scale"],
+        "run": ["--device", "--dry-run", "--json", "--mode", "--no-cache", "--out", "--scale", "--seeds", "--set"],
+        "verify": ["--device", "--json", "--mode", "--no-cache", "--out", "--scale"],
         "report": ["--figures"],
         "export": ["--out", "--to"],
         "prove": ["--member"],

@@ -12,8 +12,10 @@ import functools
 import hashlib
 import json
 import os
+import subprocess
 import types
 from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -28,18 +30,19 @@ from ontogeny.sources import Sources, bytecode
 
 FORMAT = 1  # of addresses and entries: raised when entries that were made before should not be found again
 PLAIN = ("builtins.", "numpy.")
-SWITCHES = ("ATEN_", "CUBLAS_", "DNNL_", "MKL_", "NVIDIA_TF32", "ONEDNN_", "OPENBLAS_", "TORCH_ALLOW")
+SWITCHES = ("ATEN_", "CUBLAS_", "DNNL_", "MKL_", "NVIDIA_TF32", "ONEDNN_", "OPENBLAS_", "TORCH")
+HARMLESS = ("_NUM_THREADS", "_DIR", "_HOME", "_LOGS", "_VERBOSE")  # ends of those that are no switches
 
 
 class Addresses:
     """The addresses of a run's members. Looks at every file of code once: make a new one for every run."""
 
-    def __init__(self, device: torch.device, mode: str) -> None:
+    def __init__(self, device: torch.device) -> None:
         self.sources = Sources()
-        self.surroundings = {"format": FORMAT, "mode": mode, "versions": versions(), **_numerics(device)}
+        self.surroundings = {"format": FORMAT, "versions": versions(), **_numerics(device)}
 
-    def of(self, experiment: Experiment, row: Row) -> str:
-        """32 hexadecimal digits.
+    def of(self, experiment: Experiment, row: Row, mode: str) -> str:
+        """32 hexadecimal digits; `mode` is how updates are made, eager or compiled.
 
         Raises: `Unaddressable` for a member that holds a value, or rests on code, that cannot be told for sure.
         """
@@ -48,7 +51,8 @@ class Addresses:
             member = canonical([experiment.member(row), dict(sorted(row.items()))], code.append)
         except RecursionError:
             raise Unaddressable("it holds something that holds itself") from None
-        content = {**self.surroundings, "member": member, "code": self.sources.digest(code)}
+        how = {"mode": mode, "compiler": _compiler() if mode == "compiled" else None}
+        content = {**self.surroundings, **how, "member": member, "code": self.sources.digest(code)}
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
 
 
@@ -134,6 +138,20 @@ def _sha256(content: Any) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
+@functools.cache
+def _compiler() -> list[str]:
+    """What compiles updates: the C++ compiler, as TorchInductor looks for it, and Triton."""
+    try:
+        command = [os.environ.get("CXX", "g++"), "--version"]
+        compiler = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    except OSError:
+        compiler = "none"
+    try:
+        return [compiler, metadata.version("triton")]
+    except metadata.PackageNotFoundError:
+        return [compiler]
+
+
 def _numerics(device: torch.device) -> dict[str, Any]:
     """What decides about the last bits of a number, beside the code."""
     here = hardware(device)
@@ -146,6 +164,6 @@ def _numerics(device: torch.device) -> dict[str, Any]:
         "switches": {
             name: value
             for name, value in os.environ.items()
-            if name.startswith(SWITCHES) and not name.endswith("_NUM_THREADS")
+            if name.startswith(SWITCHES) and not name.endswith(HARMLESS)
         },
     }

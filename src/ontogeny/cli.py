@@ -39,6 +39,9 @@ Levels = Annotated[
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 NoCache = Annotated[bool, typer.Option("--no-cache", help="Make every member, and keep none for other runs.")]
+Mode = Annotated[
+    str, typer.Option(help="How updates are made: eager, compiled, or auto, which compiles where it pays.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output, and nothing else there.")]
 
 
@@ -112,6 +115,7 @@ def run(
     seeds: Seeds = None,
     levels: Levels = None,
     device: Device = "auto",
+    mode: Mode = "auto",
     out: Annotated[Path | None, typer.Option(help="Folder of the run; an unfinished one is gone on with.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would run, and stop.")] = False,
     no_cache: NoCache = False,
@@ -121,12 +125,12 @@ def run(
     from ontogeny.locate import find
     from ontogeny.run import prepare
 
-    prepared = prepare(find(name), scale, _levels(levels or []), seeds, device)
+    prepared = prepare(find(name), scale, _levels(levels or []), seeds, device, mode)
     if dry_run:
         _dry_run(prepared, None if no_cache else _cache(), as_json)
         return
     folder = out or prepared.folder
-    verdicts = _run(prepared, folder, None if no_cache else _cache())
+    verdicts = _run(prepared, folder, no_cache)
     if as_json:
         _print_json({"study": prepared.found.slug, "scale": scale, "run": str(folder), "claims": _claims(verdicts)})
     else:
@@ -143,6 +147,7 @@ def verify(
     scale: ScaleOption = "desk",
     device: Device = "auto",
     no_cache: NoCache = False,
+    mode: Mode = "auto",
     as_json: AsJson = False,
     out: Annotated[Path, typer.Option(help="Folder that keeps the verdicts.")] = Path("verdicts"),
 ) -> None:
@@ -159,8 +164,8 @@ def verify(
         if scale not in one.study.scales:
             continue
         try:
-            prepared = prepare(one, scale, {}, None, device)
-            results[one.slug] = _run(prepared, prepared.folder, None if no_cache else _cache())
+            prepared = prepare(one, scale, {}, None, device, mode)
+            results[one.slug] = _run(prepared, prepared.folder, no_cache)
             register(prepared, prepared.folder, results[one.slug], out)
         except UserError as error:
             _Debug.show(error)
@@ -394,7 +399,8 @@ def _cache() -> "MemberCache":
     return MemberCache(place(), lambda line: _err().print(line, highlight=False, markup=False, soft_wrap=True))
 
 
-def _run(prepared: "Prepared", folder: Path, cache: "MemberCache | None") -> "list[Verdict]":
+def _run(prepared: "Prepared", folder: Path, no_cache: bool) -> "list[Verdict]":
+    from ontogeny.cache import MemberCache, place
     from ontogeny.progress import RichWatcher
     from ontogeny.review import judge_run, write_report
     from ontogeny.run import run as measure
@@ -402,7 +408,7 @@ def _run(prepared: "Prepared", folder: Path, cache: "MemberCache | None") -> "li
     watcher = RichWatcher(_err())
     _err().print(f"{prepared.found.slug} at {prepared.scale} scale into {folder}", highlight=False, soft_wrap=True)
     try:
-        measure(prepared, folder, watcher, cache)
+        measure(prepared, folder, watcher, None if no_cache else MemberCache(place(), watcher.say))
     except KeyboardInterrupt:
         again = "what was committed is kept, and the same command goes on from there"
         raise UserError(f"interrupted: {again}") from None
@@ -441,13 +447,15 @@ def _value(text: str) -> Any:
 
 
 def _dry_run(prepared: "Prepared", cache: "MemberCache | None", as_json: bool) -> None:
+    from ontogeny.reuse import Reuse
     from ontogeny.run import left_to_make
 
+    reuse = cache and Reuse(cache, prepared.found.slug, prepared.experiments, prepared.device)
     estimates, cached = {}, {}
     for name, experiment in prepared.experiments.items():
-        rows, left = left_to_make(prepared, name, cache)
+        rows, _, left = left_to_make(prepared, name, reuse)
         cached[name] = len(rows) - len(left)
-        estimates[name] = experiment.estimate(left, prepared.device)
+        estimates[name] = experiment.estimate([rows[i] for i in left], prepared.device)
     if as_json:
         experiments = {name: {**vars(estimate), "cached": cached[name]} for name, estimate in estimates.items()}
         _print_json({"study": prepared.found.slug, "scale": prepared.scale, "experiments": experiments})

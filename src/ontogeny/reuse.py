@@ -23,59 +23,52 @@ class Reuse:
     """The cache as one run uses it."""
 
     def __init__(
-        self,
-        cache: MemberCache,
-        study: str,
-        experiments: Mapping[str, Experiment],
-        device: torch.device,
-        mode: str = "eager",
+        self, cache: MemberCache, study: str, experiments: Mapping[str, Experiment], device: torch.device
     ) -> None:
         self.cache, self.study, self.experiments = cache, study, experiments
-        self._addresses = Addresses(device, mode)
-        self._known: dict[str, list[str | None]] = {}
+        self._addresses = Addresses(device)
+        self._known: dict[tuple[str, str], list[str | None]] = {}
+        self._said: set[str] = set()
 
-    def addresses(self, name: str, rows: Sequence[Row]) -> list[str | None]:
+    def addresses(self, name: str, rows: Sequence[Row], mode: str) -> list[str | None]:
         """The address of every row of an experiment; None, with a line that says why, for one that has none."""
-        if name not in self._known:
-            self._known[name] = list(self._addressed(name, rows))
-        return self._known[name]
+        if (name, mode) not in self._known:
+            self._known[name, mode] = [self._address(name, row, mode) for row in _plain(rows)]
+        return self._known[name, mode]
 
-    def _addressed(self, name: str, rows: Sequence[Row]) -> Iterator[str | None]:
-        said = False
-        for row in _plain(rows):
-            try:
-                yield self._addresses.of(self.experiments[name], row)
-            except Unaddressable as error:
-                if not said:
-                    self.cache.say(f"{name}: not cached, because {error}")
-                said = True
-                yield None
+    def _address(self, name: str, row: Row, mode: str) -> str | None:
+        try:
+            return self._addresses.of(self.experiments[name], row, mode)
+        except Unaddressable as error:
+            if name not in self._said:
+                self.cache.say(f"{name}: not cached, because {error}")
+            self._said.add(name)
+            return None
 
-    def held(self, name: str, rows: Sequence[Row]) -> list[int]:
+    def held(self, name: str, rows: Sequence[Row], mode: str) -> list[int]:
         """Indices of the rows that the cache seems to hold."""
-        return [i for i, address in enumerate(self.addresses(name, rows)) if address and self.cache.has(address)]
+        return [i for i, address in enumerate(self.addresses(name, rows, mode)) if address and self.cache.has(address)]
 
     def compare(self, name: str, plan: Mapping[str, Any]) -> None:
         """Tells the user when a run was begun with other code than it goes on with."""
-        now, begun = self.addresses(name, plan["rows"]), plan.get("addresses")
+        now, begun = self.addresses(name, plan["rows"], plan["mode"]), plan.get("addresses")
         if begun and any(a and b and a != b for a, b in zip(now, begun, strict=True)):
             self.cache.say(f"{name}: not cached, because something has changed since this run was begun")
 
-    def adopt(
-        self, name: str, rows: Sequence[Row], members: Sequence[int], folder: Path, first: int
-    ) -> list[list[int]]:
-        """Writes those members that the cache holds into cohorts of their own, finished, from the number `first` on.
+    def adopt(self, name: str, plan: Mapping[str, Any], members: Sequence[int], folder: Path) -> list[list[int]]:
+        """Writes those members that the cache holds into cohorts of their own, finished, after those that are planned.
 
         Gives the members of each cohort, and tells the user how many there are.
         """
-        addresses = self.addresses(name, rows)
+        addresses = self.addresses(name, plan["rows"], plan["mode"])
         cohorts: list[list[int]] = []
         for group in self._alike({i: address for i in members if (address := addresses[i])}):
-            store = CohortStore(folder / cohort_name(first + len(cohorts)))
+            store = CohortStore(folder / cohort_name(len(plan["cohorts"]) + len(cohorts)))
             store.commit(*_joined(list(group.values())))
             cohorts.append(list(group))
         if cohorts:
-            self.cache.say(f"{name}: {sum(map(len, cohorts))} of {len(rows)} members from the cache")
+            taken = sum(len(group) for group in cohorts)
+            self.cache.say(f"{name}: {taken} of {len(plan['rows'])} members from the cache")
         return cohorts
 
     def _alike(self, addresses: Mapping[int, str]) -> Iterator[dict[int, Member]]:
@@ -97,7 +90,7 @@ class Reuse:
         Members whose address is another one by now (code was edited between two halves of a run) are not kept.
         """
         members, begun = plan["cohorts"][index], plan.get("addresses")
-        now = self.addresses(name, plan["rows"])
+        now = self.addresses(name, plan["rows"], plan["mode"])
         try:
             wanted = {i: now[i] for i in members if begun and now[i] and now[i] == begun[i]}
             wanted = {i: address for i, address in wanted.items() if address and not self.cache.has(address)}

@@ -11,24 +11,25 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
 
 from ontogeny.cache import MemberCache
-from ontogeny.errors import RunFailed, UserError, nearest
+from ontogeny.errors import CannotCompile, RunFailed, UserError, nearest
 from ontogeny.experiment import Cohort, Experiment, Row, cohorts_at_once
 from ontogeny.factors import FIRST_SEED
 from ontogeny.files import write_json, writing
 from ontogeny.labelled import Record
 from ontogeny.locate import Found
-from ontogeny.machine import hardware, versions
+from ontogeny.machine import hardware, one_thread, versions
 from ontogeny.memory import keep_freed
 from ontogeny.parts import describe, digest
 from ontogeny.reuse import Reuse, Taken
 from ontogeny.store import FORMAT, CohortStore, cohort_name, read_about
 from ontogeny.study import definition
 
+MODES = ("auto", "eager", "compiled")
 COMMIT_SECONDS = 5.0  # at most this much work is done again after a kill
 
 
@@ -41,6 +42,7 @@ class Prepared:
     experiments: Mapping[str, Experiment]
     levels: Mapping[str, Sequence[Any]]
     device: torch.device
+    mode: str = "auto"
 
     @property
     def digest(self) -> str:
@@ -58,6 +60,10 @@ class Prepared:
 class Watcher(Protocol):
     """Someone who looks on while a run goes; `look` is called from several threads."""
 
+    def say(self, text: str) -> None:
+        """Something worth a line."""
+        ...
+
     def begin(self, experiment: str, cohorts: Sequence[Sequence[Row]]) -> None:
         """An experiment starts."""
         ...
@@ -71,12 +77,24 @@ class Watcher(Protocol):
         ...
 
 
-def prepare(found: Found, scale: str, levels: Mapping[str, Sequence[Any]], seeds: int | None, device: str) -> Prepared:
+def prepare(
+    found: Found,
+    scale: str,
+    levels: Mapping[str, Sequence[Any]],
+    seeds: int | None,
+    device: str,
+    mode: str = "auto",
+) -> Prepared:
     """A study at a scale, with other levels for some factors and another number of seeds.
+
+    `mode` is how updates are made: "eager", operation by operation, "compiled", or "auto", which compiles where that
+    saves more time than it takes. In either a member has the same bits in any company, but not those of the other.
 
     Raises: `UserError` for a scale or factor that the study has not, values that cannot work, or a device that is not
     there.
     """
+    if mode not in MODES:
+        raise UserError(f"no mode {mode!r}: {nearest(mode, MODES)}")
     levels = dict(levels)
     if seeds is not None:
         if seeds < 1:
@@ -93,7 +111,7 @@ def prepare(found: Found, scale: str, levels: Mapping[str, Sequence[Any]], seeds
         )
         for name, experiment in experiments.items()
     }
-    return Prepared(found, scale, changed, levels, pick_device(device))
+    return Prepared(found, scale, changed, levels, pick_device(device), mode)
 
 
 def pick_device(name: str) -> torch.device:
@@ -118,11 +136,11 @@ def run(prepared: Prepared, folder: Path, watcher: Watcher, cache: MemberCache |
     experiment breaks.
     """
     keep_freed()
-    reuse = None if cache is None else _reuse(prepared, cache)
-    about = _begin(prepared, folder, reuse)
+    reuse = None if cache is None else Reuse(cache, prepared.found.slug, prepared.experiments, prepared.device)
+    about = _begin(prepared, folder, reuse, watcher)
     with _locked(folder):
         if (folder / "run.json").exists():
-            about = _begin(prepared, folder, reuse)  # as another process may have begun it meanwhile
+            about = _begin(prepared, folder, reuse, watcher)  # as another process may have begun it meanwhile
         about = _placed(prepared, folder, about, reuse)
         started = time.monotonic()
         for name, experiment in prepared.experiments.items():
@@ -131,29 +149,20 @@ def run(prepared: Prepared, folder: Path, watcher: Watcher, cache: MemberCache |
             watcher.begin(name, cohorts)
             for index in plan.get("cached", ()):
                 watcher.look(index, Taken())
+            compiled = plan["mode"] == "compiled"
             keep = partial(reuse.keep, name, plan) if reuse is not None and not about["finished"] else None
-            watcher.end(name, _advance_all(experiment, cohorts, prepared.device, folder / name, watcher, keep))
+            place = folder / name
+            watcher.end(name, _advance_all(experiment, cohorts, prepared.device, compiled, place, watcher, keep))
         if not about["finished"]:
             seconds = about["seconds"] + time.monotonic() - started
             write_json(folder / "run.json", {**about, "seconds": seconds, "finished": True})
-
-
-def left_to_make(prepared: Prepared, name: str, cache: MemberCache | None) -> tuple[list[Row], list[Row]]:
-    """The rows of an experiment, and those among them that a cache does not hold."""
-    rows = prepared.experiments[name].factors.rows()
-    held = set() if cache is None else set(_reuse(prepared, cache).held(name, rows))
-    return rows, [row for i, row in enumerate(rows) if i not in held]
-
-
-def _reuse(prepared: Prepared, cache: MemberCache) -> Reuse:
-    mode = getattr(prepared, "mode", "eager")
-    return Reuse(cache, prepared.found.slug, prepared.experiments, prepared.device, mode)
 
 
 def _advance_all(
     experiment: Experiment,
     cohorts: Sequence[Sequence[Row]],
     device: torch.device,
+    compiled: bool,
     folder: Path,
     watcher: Watcher,
     keep: Callable[[int, CohortStore], None] | None = None,
@@ -165,15 +174,14 @@ def _advance_all(
     Two cohorts on a core each are faster than one on both, for much of an update is too small to be shared. When one
     breaks, or the user interrupts, the others stop at their next record, and commit it.
     """
-    threads = torch.get_num_threads()
     workers = cohorts_at_once(len(cohorts), device)
     stop = threading.Event()
 
     def advance(index: int) -> list[Row]:
-        torch.set_num_threads(threads // workers)
         store = CohortStore(folder / cohort_name(index))
         try:
-            diverged = _advance(experiment, cohorts[index], device, store, index, watcher, stop)
+            with one_thread():
+                diverged = _advance(experiment, cohorts[index], device, compiled, store, index, watcher, stop)
             if keep is not None:
                 keep(index, store)
             return diverged
@@ -185,22 +193,20 @@ def _advance_all(
             reason = f"{type(error).__name__}: {error}"
             raise RunFailed(f"experiment {folder.name!r} broke in the members from {values}: {reason}") from error
 
-    try:
-        with ThreadPoolExecutor(workers) as pool:
-            futures = [pool.submit(advance, index) for index in range(len(cohorts))]
-            try:
-                return [row for future in futures for row in future.result()]
-            except BaseException:
-                stop.set()
-                raise
-    finally:
-        torch.set_num_threads(threads)
+    with ThreadPoolExecutor(workers) as pool:
+        futures = [pool.submit(advance, index) for index in range(len(cohorts))]
+        try:
+            return [row for future in futures for row in future.result()]
+        except BaseException:
+            stop.set()
+            raise
 
 
 def _advance(
     experiment: Experiment,
     rows: Sequence[Row],
     device: torch.device,
+    compiled: bool,
     store: CohortStore,
     index: int,
     watcher: Watcher,
@@ -212,7 +218,7 @@ def _advance(
     state = store.state()
     if state is not None and "finished" in state:
         return [row for row, alive in zip(rows, state.get("alive", torch.ones(len(rows))), strict=True) if not alive]
-    cohort = experiment.open(rows, device)
+    cohort = experiment.open(rows, device, compiled)
     if state is not None:
         cohort.restore(state)
     pending: list[Record] = []
@@ -231,13 +237,18 @@ def _advance(
     return [row for row, alive in zip(rows, last.get("alive", torch.ones(len(rows))), strict=True) if not alive]
 
 
-def _begin(prepared: Prepared, folder: Path, reuse: Reuse | None) -> dict[str, Any]:
+def _begin(prepared: Prepared, folder: Path, reuse: Reuse | None, watcher: Watcher) -> dict[str, Any]:
     """The run's description: that of the folder when it holds this very run, else a new one, not yet written.
 
     In a new one the rows that the cache seems to hold are in no cohort yet.
     """
     if (folder / "run.json").exists():
         about = read_about(folder)
+        modes = {plan["mode"] for plan in about["experiments"].values()}
+        if prepared.mode != "auto" and modes != {prepared.mode}:
+            raise UserError(
+                f"{folder} holds a run in mode {', '.join(sorted(modes))}: choose another folder with --out"
+            )
         for what, mine in (("definition", prepared.digest), ("device", prepared.device.type)):
             if about[what] != mine:
                 raise UserError(f"{folder} holds a run with another {what}: choose another folder with --out")
@@ -252,12 +263,7 @@ def _begin(prepared: Prepared, folder: Path, reuse: Reuse | None) -> dict[str, A
         raise UserError(f"{folder} is not empty and not a run: choose another folder with --out")
     experiments = {}
     for name, experiment in prepared.experiments.items():
-        rows = experiment.factors.rows()
-        held = set() if reuse is None else set(reuse.held(name, rows))
-        cohorts = _plan(experiment, rows, [i for i in range(len(rows)) if i not in held], prepared.device)
-        experiments[name] = {"definition": describe(experiment), "rows": rows, "cohorts": cohorts}
-        if reuse is not None:
-            experiments[name]["addresses"] = reuse.addresses(name, rows)
+        experiments[name] = {"definition": describe(experiment), **_arranged(prepared, name, reuse, watcher)}
     return {
         "format": FORMAT,
         "study": prepared.found.slug,
@@ -276,10 +282,57 @@ def _begin(prepared: Prepared, folder: Path, reuse: Reuse | None) -> dict[str, A
     }
 
 
+def _arranged(prepared: Prepared, name: str, reuse: Reuse | None, watcher: Watcher) -> dict[str, Any]:
+    """An experiment's rows, the mode of them all, and the cohorts of those that the cache does not seem to hold."""
+    experiment = prepared.experiments[name]
+    rows, mode, left = left_to_make(prepared, name, reuse)
+    cohorts = _plan(experiment, rows, left, prepared.device)
+    if cohorts:
+        wanted, members = mode, [[rows[i] for i in cohort] for cohort in cohorts]
+        mode = _mode(prepared, wanted, experiment, members, watcher)
+        if reuse is not None and wanted not in ("auto", mode):  # compiled, as the cache has them, which fails here
+            held = set(reuse.held(name, rows, mode))
+            cohorts = _plan(experiment, rows, [i for i in range(len(rows)) if i not in held], prepared.device)
+    arranged = {"rows": rows, "cohorts": cohorts, "mode": mode}
+    return arranged if reuse is None else {**arranged, "addresses": reuse.addresses(name, rows, mode)}
+
+
+def left_to_make(prepared: Prepared, name: str, reuse: Reuse | None) -> tuple[list[Row], str, list[int]]:
+    """An experiment's rows, its mode, and the indices of the rows that the cache does not seem to hold.
+
+    All members of a run share a mode: where none is asked for, the one in which the cache holds most.
+    """
+    rows = prepared.experiments[name].factors.rows()
+    modes = ("eager", "compiled") if prepared.mode == "auto" else (prepared.mode,)
+    held = {} if reuse is None else {mode: set(reuse.held(name, rows, mode)) for mode in modes}
+    mode = max(held, key=lambda mode: len(held[mode]), default=prepared.mode)
+    if not held.get(mode):
+        return rows, prepared.mode, list(range(len(rows)))
+    return rows, mode, [i for i in range(len(rows)) if i not in held[mode]]
+
+
 def _plan(experiment: Experiment, rows: Sequence[Row], members: Sequence[int], device: torch.device) -> list[list[int]]:
     """Cohorts of some of an experiment's rows."""
     planned = experiment.plan([rows[i] for i in members], device) if members else []
     return [[members[i] for i in cohort] for cohort in planned]
+
+
+def _mode(
+    prepared: Prepared, wanted: str, experiment: Experiment, cohorts: Sequence[Sequence[Row]], watcher: Watcher
+) -> Literal["eager", "compiled"]:
+    """How an experiment's updates are made, once and for all of its members."""
+    if wanted == "eager" or not (wanted == "compiled" or experiment.pays_to_compile(cohorts, prepared.device)):
+        return "eager"
+    watcher.say("compiling the updates, for half a minute or so; once for each shape")
+    try:
+        with one_thread():
+            experiment.open(cohorts[0], prepared.device, True)
+    except CannotCompile as error:
+        if prepared.mode == "compiled":
+            raise UserError(f"updates cannot be compiled here ({error}): use --mode eager") from None
+        watcher.say(f"updates cannot be compiled here ({error}): they are made operation by operation")
+        return "eager"
+    return "compiled"
 
 
 def _placed(prepared: Prepared, folder: Path, about: dict[str, Any], reuse: Reuse | None) -> dict[str, Any]:
@@ -292,20 +345,20 @@ def _placed(prepared: Prepared, folder: Path, about: dict[str, Any], reuse: Reus
         about = read_about(folder)
     for name, experiment in prepared.experiments.items():
         plan = about["experiments"][name]
-        rows, cohorts = plan["rows"], plan["cohorts"]
+        cohorts = plan["cohorts"]
         if reuse is not None and not about["finished"]:
             reuse.compare(name, plan)
-        if not (left := set(range(len(rows))) - {i for members in cohorts for i in members}):
+        if not (left := set(range(len(plan["rows"]))) - {i for members in cohorts for i in members}):
             continue
         for path in (folder / name).glob("cohort-*"):
             if path.name not in {cohort_name(i) for i in range(len(cohorts))}:
                 shutil.rmtree(path)  # an attempt that was killed
         if reuse is not None:
-            adopted = reuse.adopt(name, rows, sorted(left), folder / name, len(cohorts))
+            adopted = reuse.adopt(name, plan, sorted(left), folder / name)
             plan["cached"] = [*range(len(cohorts), len(cohorts) + len(adopted))]
             cohorts += adopted
             left -= {i for members in adopted for i in members}
-        cohorts += _plan(experiment, rows, sorted(left), prepared.device)
+        cohorts += _plan(experiment, plan["rows"], sorted(left), prepared.device)
         write_json(folder / "run.json", about)
     return about
 
