@@ -321,35 +321,32 @@ def test_what_has_no_address_is_made_and_said(place_, tmp_path):
     assert len(place_.entries()) == 6
 
 
-def test_two_processes_at_once(tmp_path, monkeypatch):
+def test_two_processes_at_once(place_, monkeypatch):
     """Both fill one cache with the same members; every entry is whole, and a third run takes them all."""
     code = f"""
-import sys, time
 from pathlib import Path
 from ontogeny.cache import MemberCache
 from ontogeny.locate import find
 from ontogeny.run import prepare, run
 class Quiet:
-    def say(self, *_): pass
-    def begin(self, *_): pass
-    def look(self, *_): pass
-    def end(self, *_): pass
+    say = begin = look = end = lambda *_: None
 prepared = prepare(find({STUDY!r}), "smoke", {{}}, 4, "cpu")
-Path(sys.argv[1] + ".ready").touch()
-while len(list(Path(".").glob("*.ready"))) < 2: time.sleep(0.01)
-run(prepared, Path(sys.argv[1]), Quiet(), MemberCache(Path("cache"), print))
+Path("ready").touch()
+run(prepared, Path("a"), Quiet(), MemberCache(Path("cache"), print))
 """
-    monkeypatch.chdir(tmp_path)
-    both = [subprocess.Popen([sys.executable, "-c", code, n], stdout=subprocess.PIPE, text=True) for n in ("a", "b")]
-    said = [process.communicate(timeout=120)[0] for process in both]
-    assert [process.returncode for process in both] == [0, 0]
-    assert not [line for line in "".join(said).splitlines() if "from the cache" not in line]
-    third = Place(tmp_path)
-    third.run("third", seeds=4)
-    assert third.said == ["main: 12 of 12 members from the cache", "drawn: 8 of 8 members from the cache"]
+    monkeypatch.chdir(place_.folder)
+    other = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    while not Path("ready").exists() and other.poll() is None:
+        time.sleep(0.001)
+    place_.run("b", seeds=4)
+    said = [*place_.said, *other.communicate(timeout=120)[0].splitlines()]
+    assert other.returncode == 0
+    assert not [line for line in said if "from the cache" not in line]
+    place_.run("third", seeds=4)
+    assert place_.said == ["main: 12 of 12 members from the cache", "drawn: 8 of 8 members from the cache"]
     for name in NAMES:
-        xr.testing.assert_identical(load(tmp_path / "a", name), load(tmp_path / "b", name))
-        xr.testing.assert_identical(load(tmp_path / "a", name), load(tmp_path / "third", name))
+        xr.testing.assert_identical(load(Path("a"), name), load(Path("b"), name))
+        xr.testing.assert_identical(load(Path("a"), name), load(Path("third"), name))
 
 
 def a_member(number: float) -> Member:

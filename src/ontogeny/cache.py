@@ -97,7 +97,10 @@ class MemberCache:
     def take(self, address: str) -> Member | None:
         """The member of an address; None when there is none. A corrupt entry is removed, with a line."""
         folder = self._folder(address)
-        before = _identity(folder)
+        try:
+            opened = os.open(folder, os.O_RDONLY)
+        except OSError:
+            return None
         try:
             about = json.loads((folder / ENTRY).read_text(encoding="utf-8"))
             for name in FILES:
@@ -105,11 +108,14 @@ class MemberCache:
                     raise ValueError(f"{name} has changed")
             records, state = read_segment(folder)
         except FAILURES as error:
-            if self.has(address) and _identity(folder) == before:  # else others removed it, or put it there, meanwhile
+            # While it is open nothing else gets its number: another one there now was put by another process.
+            if self.has(address) and _number(folder) == os.fstat(opened).st_ino:
                 self.say(f"ignored a corrupt entry of the cache ({folder}: {error}): its member is made again")
                 with suppress(OSError):  # of a cache that can only be read
                     _remove(folder)
             return None
+        finally:
+            os.close(opened)
         with suppress(OSError):
             os.utime(folder / ENTRY)
         return Member(tuple(records), state)
@@ -193,9 +199,9 @@ def _remove(folder: Path) -> None:
     shutil.rmtree(gone, ignore_errors=True)
 
 
-def _identity(folder: Path) -> tuple[int, int] | None:
+def _number(folder: Path) -> int | None:
     try:
-        return folder.stat().st_ino, folder.stat().st_ctime_ns
+        return folder.stat().st_ino
     except OSError:
         return None
 
