@@ -17,11 +17,11 @@ import pytest
 import torch
 
 from ontogeny import Trial, every, factor, seeds, sources, vary
-from ontogeny.address import Addresses, canonical
+from ontogeny.addresses.address import Addresses, canonical
+from ontogeny.addresses.imports import Unaddressable
 from ontogeny.catalog import slugs
 from ontogeny.experiment import Experiment
 from ontogeny.factors import EMPTY
-from ontogeny.imports import Unaddressable
 from ontogeny.labelled import Labelled
 from ontogeny.locate import find
 from ontogeny.parts import Part
@@ -138,14 +138,14 @@ def test_versions_and_surroundings_are_in_the_address(monkeypatch):
     found = [address(experiment, row)]
     for name in ("torch", "numpy", "scipy", "python"):
         with monkeypatch.context() as patch:
-            patch.setattr("ontogeny.address.versions", lambda name=name: {name: "0.1"})
+            patch.setattr("ontogeny.addresses.address.versions", lambda name=name: {name: "0.1"})
             found.append(address(experiment, row))
     for name, new in (("MKL_CBWR", "COMPATIBLE"), ("ATEN_CPU_CAPABILITY", "default")):
         with monkeypatch.context() as patch:
             patch.setenv(name, new)
             found.append(address(experiment, row))
     with monkeypatch.context() as patch:
-        patch.setattr("ontogeny.address.hardware", lambda device: {"processor": "another"})
+        patch.setattr("ontogeny.addresses.address.hardware", lambda device: {"processor": "another"})
         found.append(address(experiment, row))
     torch.set_default_dtype(torch.float64)
     try:
@@ -162,7 +162,7 @@ def test_versions_and_surroundings_are_in_the_address(monkeypatch):
 def test_the_compiler_is_in_the_address_of_what_it_compiled(monkeypatch):
     experiment, row = experiments(STUDY)["main"], {"lr": 0.0, "seed": 1000}
     before = [address(experiment, row, mode) for mode in ("eager", "compiled")]
-    monkeypatch.setattr("ontogeny.address._compiler", lambda: ["g++ 1.0"])
+    monkeypatch.setattr("ontogeny.addresses.address._compiler", lambda: ["g++ 1.0"])
     after = [address(experiment, row, mode) for mode in ("eager", "compiled")]
     assert [a == b for a, b in zip(before, after, strict=True)] == [True, False]
 
@@ -213,7 +213,7 @@ for study, names in {modules}.items():
         importlib.import_module(name)
     loaded[study] = [n for n in sys.modules if n.partition(".")[0] == "ontogeny"]
 import torch
-from ontogeny.address import Addresses
+from ontogeny.addresses.address import Addresses
 from ontogeny.locate import find
 one = Addresses(torch.device("cpu"))
 main = find({STUDY!r}).study.experiments("smoke").values()

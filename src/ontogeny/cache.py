@@ -24,7 +24,7 @@ from typing import Any
 from safetensors import SafetensorError
 from torch import Tensor
 
-from ontogeny.address import FORMAT
+from ontogeny.addresses.address import FORMAT
 from ontogeny.errors import UserError
 from ontogeny.files import sync
 from ontogeny.labelled import Labelled, Record

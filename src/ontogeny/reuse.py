@@ -9,10 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ontogeny.address import Addresses
+from ontogeny.addresses.address import Addresses
+from ontogeny.addresses.imports import Unaddressable
 from ontogeny.cache import FAILURES, Member, MemberCache, split
 from ontogeny.experiment import Experiment, Row
-from ontogeny.imports import Unaddressable
 from ontogeny.labelled import Labelled, Record
 from ontogeny.store import CohortStore, cohort_name
 

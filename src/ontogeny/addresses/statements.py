@@ -5,7 +5,7 @@ import builtins
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ontogeny.imports import PACKAGE, is_users_own, needs
+from ontogeny.addresses.imports import PACKAGE, is_users_own, needs
 
 HARMLESS = {"collections", "dataclasses", "enum", "fractions", "functools", "itertools", "math", "operator", "typing"}
 ACTING = {"__import__", "breakpoint", "compile", "delattr", "eval", "exec", "globals", "input", "open", "print"}

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ontogeny.imports import PACKAGE, Unaddressable, is_installed, needs, parents, spec_of, version_of
+from ontogeny.addresses.imports import PACKAGE, Unaddressable, is_installed, needs, parents, spec_of, version_of
+from ontogeny.addresses.statements import Statement, statements_of
 from ontogeny.locate import loaded
-from ontogeny.statements import Statement, statements_of
 from ontogeny.study import Study
 
 BY_NAME = {"__import__", "import_module", "exec_module"}  # ways to code that no import names

@@ -1,7 +1,7 @@
 """Addresses: what determines the numbers of a member, as one digest.
 
 Two members with one address have the same numbers, bit for bit on a CPU. It holds the member's own experiment (no other
-rows, no scale, no claims), its factors and seed, the code that could run (`ontogeny.sources`), versions, the kind of
+rows, no scale, no claims), its factors and seed, the code that could run (`ontogeny.addresses.sources`), versions, the kind of
 device and processor, and the numerical mode. What cannot be told for sure raises `Unaddressable`; what code reads
 without being given it (a file by a name of its own, the network, the clock) is not seen.
 """
@@ -23,10 +23,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ontogeny.addresses.imports import Unaddressable
+from ontogeny.addresses.sources import Sources, bytecode
 from ontogeny.experiment import Experiment, Row
-from ontogeny.imports import Unaddressable
 from ontogeny.machine import hardware, versions
-from ontogeny.sources import Sources, bytecode
 
 FORMAT = 1  # of addresses and entries: raised when entries that were made before should not be found again
 PLAIN = ("builtins.", "numpy.")
