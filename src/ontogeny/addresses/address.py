@@ -2,8 +2,8 @@
 
 Two members with one address have the same numbers, bit for bit on a CPU. It holds the member's own experiment (no other
 rows, no scale, no claims), its factors and seed, the code that could run (`ontogeny.addresses.sources`), versions, the
-kind of device and processor, and the numerical mode. What cannot be told for sure raises `Unaddressable`; what code reads
-without being given it (a file by a name of its own, the network, the clock) is not seen.
+kind of device and processor, and the numerical mode. What cannot be told for sure raises `Unaddressable`; what code
+reads without being given it (a file by a name of its own, the network, the clock) is not seen.
 """
 
 import dataclasses
