@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 import torch
 
-from ontogeny import Trial, every, factor, seeds, sources, vary
+from ontogeny import Trial, every, factor, seeds, vary
+from ontogeny.addresses import sources
 from ontogeny.addresses.address import Addresses, canonical
 from ontogeny.addresses.imports import Unaddressable
 from ontogeny.catalog import slugs
@@ -243,7 +244,7 @@ def test_an_edit_of_any_file_that_is_used_changes_the_address_and_of_no_other(mo
     row = experiment.factors.rows()[0]
     before = address(experiment, row)
     used = set(sources.Sources().files(roots_of(experiment)))
-    home = Path(sources.__file__).parent
+    home = Path(sources.__file__).parents[1]
     names = [".".join(p.relative_to(home.parent).with_suffix("").parts) for p in home.rglob("*.py")]
     names = [name.removesuffix(".__init__") for name in names]
     must = {"ontogeny", "ontogeny.streams", "ontogeny.labelled", "ontogeny.experiment", "ontogeny.parts"}
