@@ -11,7 +11,7 @@ from ontogeny.errors import UserError
 from ontogeny.models.attention import Attention
 from ontogeny.models.population import Population
 from ontogeny.models.stacked import affine, matmul
-from ontogeny.models.transformer import TransformerNetwork
+from ontogeny.models.transformer import Block, TransformerNetwork
 from ontogeny.streams import Streams
 
 Choose = Callable[[Float[Tensor, "member sample output"], int], Int[Tensor, "member sample"]]
@@ -74,6 +74,7 @@ class Continuation:
         if network.positions is not None:
             x = x + network.hook_pos_embed(network.positions(self.length)[:, None, first:].expand_as(x))
         for i, block in enumerate(network.blocks):
+            assert isinstance(block, Block)
             x = block.add(block.hook_in(x), partial(self._attend, i, block.attn, first), block.ln1)
             if block.mlp is not None:
                 x = block.add(block.hook_mid(x), block.mlp, block.ln2)

@@ -56,8 +56,9 @@ class DAGNavigation(Task):
 
     Tokens are the nodes, then STEP, DIRECT, PATH, NOPATH and END. Half of the samples are stepwise, half of the direct
     ones have no path. A pair is drawn by its gap (uniformly over those there are), then uniformly, with and without a
-    path alike, so that the gap says nothing. A path is uniform among all paths (`law="paths"`) or made of steps, each
-    uniform among the nodes from which the goal can still be reached (`law="steps"`), in at most `longest` edges.
+    path alike, so that the gap says nothing (unless all trained pairs of a gap have a path). A path is uniform among
+    all paths (`law="paths"`) or made of steps, each uniform among the nodes from which the goal can still be reached
+    (`law="steps"`), in at most `longest` edges.
 
     From training are kept, in both formats and whatever the answer: a fifth of the pairs two to four edges apart and
     half of those further apart; never pairs one edge apart, for edges have to be seen. `cap` is the greatest length of
@@ -78,9 +79,7 @@ class DAGNavigation(Task):
         if self.law not in LAWS:
             raise UserError(f"no law {self.law!r}: {nearest(self.law, LAWS)}")
         if self.longest < 1 or float(self.cap) < 1:
-            raise UserError(
-                f"DAGNavigation needs paths of an edge or more, got longest={self.longest}, cap={self.cap}"
-            )
+            raise UserError(f"DAGNavigation needs paths of an edge or more, got longest={self.longest}, cap={self.cap}")
 
     @property
     def shape(self) -> Shape:
@@ -115,7 +114,9 @@ class DAGNavigation(Task):
         trained = (gap > 0) & ~held_out & (length <= cap)
         for kind, among in (("a path", trained & reachable), ("no path", trained & ~reachable)):
             if not among.flatten(1).any(1).all():
-                raise UserError(f"DAGNavigation: a member's graph leaves no pair with {kind} to train on: change density or cap")
+                raise UserError(
+                    f"DAGNavigation: a member's graph leaves no pair with {kind} to train on: change density or cap"
+                )
         return Routes(
             graphs=graphs,
             counts=counts.mT.contiguous(),
@@ -168,7 +169,9 @@ class DAGNavigation(Task):
         direct[..., 0] = answer
         body = torch.where(stepwise[..., None], nodes, direct)
         word = torch.where(stepwise, self.token("STEP"), self.token("DIRECT"))
-        return torch.cat([word[..., None], goal[..., None], start[..., None], body, torch.full_like(body[..., :1], end)], -1)
+        return torch.cat(
+            [word[..., None], goal[..., None], start[..., None], body, torch.full_like(body[..., :1], end)], -1
+        )
 
     def draw_path(
         self, world: Routes, streams: Streams, start: Int[Tensor, "member sample"], goal: Int[Tensor, "member sample"]
@@ -252,9 +255,7 @@ def paths_of(
     return at_pairs(world.paths, start, goal)
 
 
-def at_pairs(
-    table: Tensor, start: Int[Tensor, "member sample"], goal: Int[Tensor, "member sample"]
-) -> Tensor:
+def at_pairs(table: Tensor, start: Int[Tensor, "member sample"], goal: Int[Tensor, "member sample"]) -> Tensor:
     """What a table `[member, start, goal]` holds at some pairs, `[member, sample]`."""
     return table.flatten(1).gather(1, start * table.shape[-1] + goal)
 

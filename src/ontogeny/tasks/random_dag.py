@@ -111,9 +111,7 @@ class Ordered(RandomDAG):
         return _above(graphs.level).clamp_max(1)
 
 
-def count_paths(
-    edges: Bool[Tensor, "member node node"], most: int
-) -> Float[Tensor, "member budget node node"]:
+def count_paths(edges: Bool[Tensor, "member node node"], most: int) -> Float[Tensor, "member budget node node"]:
     r"""Number of paths of at most r edges from one node to another, for r = 0 to `most`: $P_r = 1 + A P_{r-1}$.
 
     Float64, exact up to 2^53 paths. A node reaches itself by the path without edges.
