@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from ontogeny.errors import UserError
-from ontogeny.models.generate import Continuation, generate, greedy, sampled
+from ontogeny.models.generate import Continuation, complete, generate, greedy, sampled
 from ontogeny.models.mlp import MLP
 from ontogeny.models.population import Population
 from ontogeny.models.transformer import Transformer
@@ -77,6 +77,19 @@ def test_sampling_follows_softmax_at_its_temperature(seed):
     assert (drawn[1::2] != 0).any()
     again = sampled(Streams((seed,)), mixed)(logits, 1)[0]
     assert not torch.equal(again, drawn)  # every token has its own draw
+
+
+def test_prompts_of_different_lengths_are_completed_as_each_would_be_alone(seed):
+    population, tokens = grown(), prompts(length=9)
+    given = Streams((seed, seed, seed)).integers("given", (6,), 4) + 3
+    kept = tokens.clone()
+    filled = complete(population, tokens, given, 3)
+    assert torch.equal(tokens, kept)
+    for many in range(3, 7):
+        here = given == many
+        alone = torch.cat([tokens[..., :many], generate(population, tokens[..., :many], 9 - many)], -1)
+        assert torch.equal(filled[here], alone[here])
+    assert torch.equal(complete(population, tokens, torch.full_like(given, 9), 2), tokens)
 
 
 def test_sites_are_seen_and_edited():

@@ -122,3 +122,28 @@ def generate(
         tokens = choose(continuation.read(tokens)[:, :, -1], number)[..., None]
         found.append(tokens)
     return torch.cat(found, -1)
+
+
+@torch.no_grad()
+def complete(
+    population: Population,
+    tokens: Int[Tensor, "member sample position"],
+    given: Int[Tensor, "member sample"],
+    first: int,
+    choose: Choose = greedy,
+) -> Int[Tensor, "member sample position"]:
+    """The sequences with all but their first `given` tokens chosen by the network, for prompts of different lengths.
+
+    What `tokens` holds after the given ones is ignored; `first` is the least number that is given to any sample.
+
+    Raises: `UserError` for anything but a causal transformer that reads tokens, or too long a sequence for it.
+    Cost: one forward pass, the first positions at once and then one by one.
+    """
+    continuation = Continuation(population)
+    filled = tokens.clone()
+    read = tokens[..., :first]
+    for place in range(first, tokens.shape[-1]):
+        chosen = choose(continuation.read(read)[:, :, -1], place)
+        filled[..., place] = torch.where(place < given, tokens[..., place], chosen)
+        read = filled[..., place : place + 1]
+    return filled
