@@ -5,9 +5,9 @@ from jaxtyping import Float
 
 
 def smooth(curve: Float[np.ndarray, "*any step"], window: int = 3) -> Float[np.ndarray, "*any step"]:
-    """The mean over `window` measurements around each, over fewer at the ends; NaN counts for nothing.
+    """The mean over `window` measurements around each, over fewer at the ends.
 
-    NaN where all of them are.
+    A measurement that is NaN counts for nothing and stays NaN.
     """
     half = window // 2
     known = np.isfinite(curve)
@@ -18,8 +18,7 @@ def smooth(curve: Float[np.ndarray, "*any step"], window: int = 3) -> Float[np.n
         there = slice(max(0, -shift), curve.shape[-1] + min(0, -shift))
         total[..., there] += values[..., here]
         count[..., there] += known[..., here]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return total / count
+    return np.where(known, total / np.maximum(count, 1), np.nan)
 
 
 def crossing(

@@ -11,7 +11,7 @@ from ontogeny.measures.path_reading import navigation_task, read_path, share
 from ontogeny.models.generate import generate, sampled
 from ontogeny.tasks.dag_navigation import paths_of, pick_pairs
 
-COUNTS = ("several", "one")
+COUNTS = ("several", "one", "one, found greedily")
 
 
 def distinct(rows: Int[Tensor, "*pair sample place"], valid: Bool[Tensor, "*pair sample"]) -> Int[Tensor, "*pair"]:
@@ -25,11 +25,14 @@ def distinct(rows: Int[Tensor, "*pair sample place"], valid: Bool[Tensor, "*pair
 class PathDiversity(Measure):
     """Writes `samples` paths for each held-out pair at each temperature (0: the most probable token).
 
-    By whether a pair has `several` paths or `one` (`paths`):
+    By whether a pair has several paths or one (`paths`):
 
     - `diversity`: different valid paths among the samples, over the number of paths there are (at most `samples`), mean
       over pairs; from 0, none was found, to 1, all were.
     - `validity`: share of samples that are valid paths.
+    A pair with one path may gain by temperature too, when the most probable path is a wrong one and another is drawn
+    now and then. With the most probable one right, "one, found greedily", its diversity can only fall.
+
     - `law_diversity`: the diversity of as many paths drawn by the task itself.
 
     Cost: temperatures * samples * pairs generated paths.
@@ -44,9 +47,13 @@ class PathDiversity(Measure):
         task, world, streams = navigation_task(at), at.world, at.streams.of("path diversity")
         start, goal, there = pick_pairs(streams, world.held_out & world.reachable, self.pairs)
         count = paths_of(world, start, goal)
-        kinds = (there & (count > 1), there & (count == 1))
+        prompts, end = task.prompts("STEP", start, goal), task.token("END")
+        first = generate(at.population, prompts, task.longest + 1)
+        known = read_path(first, start, goal, world.edges, end).outcome == 0
+        one = there & (count == 1)
+        kinds = (there & (count > 1), one, one & known)
         many, many_goals = (t[..., None].expand(-1, -1, self.samples).flatten(1) for t in (start, goal))
-        prompts, end = task.prompts("STEP", many, many_goals), task.token("END")
+        prompts = task.prompts("STEP", many, many_goals)
 
         def found(paths: Int[Tensor, "member row place"]) -> Float[Tensor, "member pair"]:
             valid = read_path(paths, many, many_goals, world.edges, end).outcome == 0
