@@ -32,11 +32,11 @@ def drawn(conditions, *, valid, direct, seeds=4):
     outcome = np.stack([shares, 1 - shares, 0 * shares], -1)[:, None]
     return xr.Dataset(
         {
-            "written": (("member", "step", "length", "outcome"), outcome),
-            "direct": (("member", "step", "length", "answer"), answers[:, None]),
+            "written": (("member", "step", "length", "outcome"), np.concatenate([0 * outcome, outcome], 1)),
+            "direct": (("member", "step", "length", "answer"), np.stack([0 * answers + 0.5, answers], 1)),
         },
         {
-            "step": [500],
+            "step": [0, 500],
             "length": list(LENGTHS),
             "outcome": ["valid", "misstep", "planning failure"],
             "answer": ["path", "no path"],
@@ -80,9 +80,11 @@ def test_lengths_without_pairs_are_left_out():
 def test_verdicts_on_a_clear_case_and_with_controls_that_fail():
     names = ["stepwise-gap", "gap-from-data", "stitching-grows", "stitching"]
     assert {judge(CLAIMS[n], {"main": CLEAR}, "desk").verdict for n in names} == {"reproduced"}
+    uncorrected = CLEAR.copy(deep=True)
+    uncorrected["direct"][dict(step=0)] = 0.3  # worse than by chance before anything is known
+    assert judge(CLAIMS["stepwise-gap"], {"main": uncorrected}, "desk").verdict == "invalid"
     everywhere = CLEAR.copy(deep=True)
     everywhere["direct"] = 0.7 + 0 * CLEAR.direct  # the gap is there without a cap too
-    assert judge(CLAIMS["stepwise-gap"], {"main": everywhere}, "desk").verdict == "invalid"
     assert judge(CLAIMS["gap-from-data"], {"main": everywhere}, "desk").verdict == "not reproduced"
     bound = drawn(CONDITIONS, valid=[*VALID[:4], VALID[1]], direct=DIRECT)
     assert judge(CLAIMS["stitching"], {"main": bound}, "desk").verdict == "invalid"

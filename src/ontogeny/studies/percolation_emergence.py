@@ -39,7 +39,7 @@ from ontogeny.models.transformer import Transformer
 from ontogeny.report.figure import Axis, Band, Figure, Line, Panel, Points, Rule, category, level
 from ontogeny.streams import Streams
 from ontogeny.tasks.bipartite_percolation import expected_half_point, half_point, percolate
-from ontogeny.tasks.typed_language import TypedLanguage, forms
+from ontogeny.tasks.typed_language import CLASSES, VALUE, TypedLanguage, forms
 from ontogeny.training.optimizers import AdamW
 from ontogeny.training.schedules import Warmup
 from ontogeny.training.steps import At
@@ -57,18 +57,22 @@ def measured(*ends: int, count: int = 25) -> At:
 
 
 def conditions(updates: dict[int, int], control: int) -> Table:
-    """How long each number of values is trained, and the three controls with the fewest values."""
+    """How long each number of values is trained, and the three controls with the fewest values.
+
+    As many tokens are unused in the last of them as the most values have more than the fewest.
+    """
     values, lasts = list(updates), list(updates.values())
-    few = [values[0]] * 3
     same = {name: [level] * len(values) for name, level in PLAIN.items()}
     plain = zipped(values=values, updates=lasts, **same)
+    unused = [0, 0, CLASSES * (max(values) - min(values))]
     controls = zipped(
-        values=few, updates=[control] * 3, ordered=[False, True, True], typed=[True, False, True], unused=[0, 0, UNUSED]
+        values=[min(values)] * 3,
+        updates=[control] * 3,
+        ordered=[False, True, True],
+        typed=[True, False, True],
+        unused=unused,
     )
     return plain + controls
-
-
-UNUSED = 448  # tokens that never occur: as many as 256 values have more than 32
 
 
 def experiment(
@@ -127,6 +131,11 @@ def time_to(ds: xr.Dataset, skill: str, at: float | None = None) -> xr.DataArray
     return xr.DataArray(crossing(*curve(ds, skill), LEVELS[skill] if at is None else at), dims="member")
 
 
+def log(values: xr.DataArray) -> xr.DataArray:
+    """Natural logarithm."""
+    return values.copy(data=np.log(values.values))
+
+
 def by_seed(ds: xr.Dataset, values: xr.DataArray, how: str = "mean") -> xr.DataArray:
     """Mean (or min, or max) over the numbers of values, one value a seed; NaN where one of them is."""
     return getattr(values.assign_coords(seed=("member", ds.seed.values)).groupby("seed"), how)(skipna=False)
@@ -143,7 +152,7 @@ def delay_of_types(ds: xr.Dataset) -> xr.DataArray:
     """ln(t_types / t_grammar), mean over numbers of values, by seed; NaN where either never comes."""
     ds = plain(ds)
     ratio = time_to(ds, "types") / time_to(ds, "grammar")
-    return by_seed(ds, np.log(ratio.where(np.isfinite(ratio))))
+    return by_seed(ds, log(ratio.where(np.isfinite(ratio))))
 
 
 def most_grammar(ds: xr.Dataset) -> xr.DataArray:
@@ -157,8 +166,10 @@ def last_unscrambled(ds: xr.Dataset) -> xr.DataArray:
 
 
 def last(ds: xr.Dataset, name: str) -> xr.DataArray:
-    """The last measurement of every network."""
-    return ds[name].ffill("step").isel(step=-1)
+    """The last measurement of every network that is a number, NaN where none is."""
+    known = ds[name].notnull().transpose("member", "step").values
+    place = known.shape[1] - 1 - known[:, ::-1].argmax(1)
+    return ds[name].isel(step=xr.DataArray(place, dims="member")).drop_vars("step")
 
 
 def window(ds: xr.Dataset) -> tuple[xr.DataArray, xr.DataArray]:
@@ -177,7 +188,8 @@ def together(ds: xr.Dataset) -> xr.DataArray:
     ds = plain(ds)
     types, pairs = time_to(ds, "types"), time_to(ds, "pairs")
     both = np.isfinite(types) & np.isfinite(pairs)
-    return (both & (abs(np.log(types.where(both, 1.0) / pairs.where(both, 1.0))) < 0.4)).astype(float)
+    near = abs(log(types.where(both, 1.0) / pairs.where(both, 1.0))) < 0.4
+    return near.where(both, False).astype(float)
 
 
 def change_in_window(ds: xr.Dataset, name: str) -> xr.DataArray:
@@ -212,18 +224,19 @@ def last_pairs(ds: xr.Dataset) -> xr.DataArray:
 
 def least_pairs(ds: xr.Dataset) -> xr.DataArray:
     """Generalisation at the end where it is least of the numbers of values, by seed."""
-    return by_seed(plain(ds), last_pairs(plain(ds)).drop_vars("step", errors="ignore"), "min")
+    return by_seed(plain(ds), last_pairs(plain(ds)), "min")
 
 
 def most_memory(ds: xr.Dataset) -> xr.DataArray:
     """Memory of pairs at the end where it is most of the numbers of values, by seed."""
-    return by_seed(plain(ds), last(plain(ds), "memory").drop_vars("step", errors="ignore"), "max")
+    return by_seed(plain(ds), last(plain(ds), "memory"), "max")
 
 
 def exponent(ds: xr.Dataset) -> xr.DataArray:
     """Slope of ln(time of pairs) on ln(number of values), by seed; NaN where one never comes."""
     ds = plain(ds)
-    times = np.log(time_to(ds, "pairs")).where(np.isfinite(time_to(ds, "pairs"))).values
+    times = time_to(ds, "pairs")
+    times = log(times.where(np.isfinite(times))).values
     log_k, slopes = np.log(ds["values"].values), []
     for seed in dict.fromkeys(ds.seed.values.tolist()):
         here = ds.seed.values == seed
@@ -235,9 +248,9 @@ def exponent(ds: xr.Dataset) -> xr.DataArray:
 def delay_by_vocabulary(ds: xr.Dataset) -> xr.DataArray:
     """|ln| of the ratio of the times of pairs with and without words that never occur, by seed."""
     few = int(ds["values"].values.min())
-    with_, without = (narrow(ds, PLAIN | dict(values=few, unused=n)) for n in (UNUSED, 0))
+    with_, without = (narrow(ds, PLAIN | dict(values=few, unused=n)) for n in (int(ds.unused.max()), 0))
     assert with_.seed.values.tolist() == without.seed.values.tolist()
-    return abs(np.log(time_to(with_, "pairs").values / time_to(without, "pairs")))
+    return abs(log(time_to(with_, "pairs") / time_to(without, "pairs").values))
 
 
 def excess_exponent(ds: xr.Dataset) -> xr.DataArray:
@@ -260,7 +273,7 @@ def unscrambling_later(ds: xr.Dataset) -> xr.DataArray:
 
 def pairs_read(step: float, batch: int) -> float:
     """Pairs of one class that a network has read by a step: one a value told, in sentences of either kind."""
-    each = sum(form.probability * form.slots.count(4) for form in forms())
+    each = sum(form.probability * form.slots.count(VALUE) for form in forms())
     return step * batch * each / 2
 
 

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy.optimize import brentq
+from scipy.optimize import root_scalar
 
 from ontogeny.errors import UserError
 from ontogeny.streams import Streams
@@ -79,4 +79,4 @@ def expected_half_point(entities: int, values: int) -> float:
     def excess(p: float) -> float:
         return -math.expm1(-p * entities / 2) - math.log(2) / (p * values)
 
-    return entities * values * float(brentq(excess, 1e-9, 1.0))
+    return entities * values * root_scalar(excess, bracket=(1e-9, 1.0), method="brentq").root
