@@ -1,6 +1,9 @@
 """What all tests share."""
 
 import pytest
+import torch
+
+torch.set_num_threads(1)  # as every cohort has it
 
 
 @pytest.fixture(params=[0, 1])

@@ -42,8 +42,8 @@ def test_the_commands_and_options_are_these():
     assert options == {
         "list": ["--json"],
         "show": ["--scale"],
-        "run": ["--device", "--dry-run", "--json", "--out", "--scale", "--seeds", "--set"],
-        "verify": ["--device", "--json", "--out", "--scale"],
+        "run": ["--device", "--dry-run", "--json", "--mode", "--out", "--scale", "--seeds", "--set"],
+        "verify": ["--device", "--json", "--mode", "--out", "--scale"],
         "report": ["--figures"],
         "export": ["--out", "--to"],
         "prove": ["--member"],

@@ -35,6 +35,9 @@ Levels = Annotated[
     typer.Option("--set", metavar="FACTOR=VALUES", help="Other levels: --set noise=0,0.1. Repeatable."),
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+Mode = Annotated[
+    str, typer.Option(help="How updates are made: eager, compiled, or auto, which compiles where it pays.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output, and nothing else there.")]
 
 
@@ -108,6 +111,7 @@ def run(
     seeds: Seeds = None,
     levels: Levels = None,
     device: Device = "auto",
+    mode: Mode = "auto",
     out: Annotated[Path | None, typer.Option(help="Folder of the run; an unfinished one is gone on with.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would run, and stop.")] = False,
     as_json: AsJson = False,
@@ -116,7 +120,7 @@ def run(
     from ontogeny.locate import find
     from ontogeny.run import prepare
 
-    prepared = prepare(find(name), scale, _levels(levels or []), seeds, device)
+    prepared = prepare(find(name), scale, _levels(levels or []), seeds, device, mode)
     if dry_run:
         _dry_run(prepared, as_json)
         return
@@ -137,6 +141,7 @@ def verify(
     ] = None,
     scale: ScaleOption = "desk",
     device: Device = "auto",
+    mode: Mode = "auto",
     as_json: AsJson = False,
     out: Annotated[Path, typer.Option(help="Folder that keeps the verdicts.")] = Path("verdicts"),
 ) -> None:
@@ -153,7 +158,7 @@ def verify(
         if scale not in one.study.scales:
             continue
         try:
-            prepared = prepare(one, scale, {}, None, device)
+            prepared = prepare(one, scale, {}, None, device, mode)
             results[one.slug] = _run(prepared, prepared.folder)
             register(prepared, prepared.folder, results[one.slug], out)
         except UserError as error:

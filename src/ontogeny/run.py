@@ -9,22 +9,23 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
 
-from ontogeny.errors import RunFailed, UserError, nearest
+from ontogeny.errors import CannotCompile, RunFailed, UserError, nearest
 from ontogeny.experiment import Cohort, Experiment, Row, cohorts_at_once
 from ontogeny.factors import FIRST_SEED
 from ontogeny.files import write_json, writing
 from ontogeny.labelled import Record
 from ontogeny.locate import Found
-from ontogeny.machine import hardware, versions
+from ontogeny.machine import hardware, one_thread, versions
 from ontogeny.memory import keep_freed
 from ontogeny.parts import describe, digest
 from ontogeny.store import FORMAT, CohortStore, read_about
 from ontogeny.study import definition
 
+MODES = ("auto", "eager", "compiled")
 COMMIT_SECONDS = 5.0  # at most this much work is done again after a kill
 
 
@@ -37,6 +38,7 @@ class Prepared:
     experiments: Mapping[str, Experiment]
     levels: Mapping[str, Sequence[Any]]
     device: torch.device
+    mode: str = "auto"
 
     @property
     def digest(self) -> str:
@@ -54,6 +56,10 @@ class Prepared:
 class Watcher(Protocol):
     """Someone who looks on while a run goes; `look` is called from several threads."""
 
+    def say(self, text: str) -> None:
+        """Something worth a line."""
+        ...
+
     def begin(self, experiment: str, cohorts: Sequence[Sequence[Row]]) -> None:
         """An experiment starts."""
         ...
@@ -67,12 +73,24 @@ class Watcher(Protocol):
         ...
 
 
-def prepare(found: Found, scale: str, levels: Mapping[str, Sequence[Any]], seeds: int | None, device: str) -> Prepared:
+def prepare(
+    found: Found,
+    scale: str,
+    levels: Mapping[str, Sequence[Any]],
+    seeds: int | None,
+    device: str,
+    mode: str = "auto",
+) -> Prepared:
     """A study at a scale, with other levels for some factors and another number of seeds.
+
+    `mode` is how updates are made: "eager", operation by operation, "compiled", or "auto", which compiles where that
+    saves more time than it takes. In either a member has the same bits in any company, but not those of the other.
 
     Raises: `UserError` for a scale or factor that the study has not, values that cannot work, or a device that is not
     there.
     """
+    if mode not in MODES:
+        raise UserError(f"no mode {mode!r}: {nearest(mode, MODES)}")
     levels = dict(levels)
     if seeds is not None:
         if seeds < 1:
@@ -89,7 +107,7 @@ def prepare(found: Found, scale: str, levels: Mapping[str, Sequence[Any]], seeds
         )
         for name, experiment in experiments.items()
     }
-    return Prepared(found, scale, changed, levels, pick_device(device))
+    return Prepared(found, scale, changed, levels, pick_device(device), mode)
 
 
 def pick_device(name: str) -> torch.device:
@@ -112,36 +130,41 @@ def run(prepared: Prepared, folder: Path, watcher: Watcher) -> None:
     experiment breaks.
     """
     keep_freed()
-    about = _begin(prepared, folder)
+    about = _begin(prepared, folder, watcher)
     with _locked(folder):
         started = time.monotonic()
         for name, experiment in prepared.experiments.items():
             plan = about["experiments"][name]
             cohorts = [[plan["rows"][i] for i in members] for members in plan["cohorts"]]
             watcher.begin(name, cohorts)
-            watcher.end(name, _advance_all(experiment, cohorts, prepared.device, folder / name, watcher))
+            compiled = plan["mode"] == "compiled"
+            watcher.end(name, _advance_all(experiment, cohorts, prepared.device, compiled, folder / name, watcher))
         if not about["finished"]:
             seconds = about["seconds"] + time.monotonic() - started
             write_json(folder / "run.json", {**about, "seconds": seconds, "finished": True})
 
 
 def _advance_all(
-    experiment: Experiment, cohorts: Sequence[Sequence[Row]], device: torch.device, folder: Path, watcher: Watcher
+    experiment: Experiment,
+    cohorts: Sequence[Sequence[Row]],
+    device: torch.device,
+    compiled: bool,
+    folder: Path,
+    watcher: Watcher,
 ) -> list[Row]:
     """Takes all cohorts to their end, on a CPU one a core at a time; gives the rows that diverged.
 
     Two cohorts on a core each are faster than one on both, for much of an update is too small to be shared. When one
     breaks, or the user interrupts, the others stop at their next record, and commit it.
     """
-    threads = torch.get_num_threads()
     workers = cohorts_at_once(len(cohorts), device)
     stop = threading.Event()
 
     def advance(index: int) -> list[Row]:
-        torch.set_num_threads(threads // workers)
         store = CohortStore(folder / f"cohort-{index:04d}")
         try:
-            return _advance(experiment, cohorts[index], device, store, index, watcher, stop)
+            with one_thread():
+                return _advance(experiment, cohorts[index], device, compiled, store, index, watcher, stop)
         except BaseException as error:
             stop.set()
             if isinstance(error, UserError) or not isinstance(error, Exception):
@@ -150,22 +173,20 @@ def _advance_all(
             reason = f"{type(error).__name__}: {error}"
             raise RunFailed(f"experiment {folder.name!r} broke in the members from {values}: {reason}") from error
 
-    try:
-        with ThreadPoolExecutor(workers) as pool:
-            futures = [pool.submit(advance, index) for index in range(len(cohorts))]
-            try:
-                return [row for future in futures for row in future.result()]
-            except BaseException:
-                stop.set()
-                raise
-    finally:
-        torch.set_num_threads(threads)
+    with ThreadPoolExecutor(workers) as pool:
+        futures = [pool.submit(advance, index) for index in range(len(cohorts))]
+        try:
+            return [row for future in futures for row in future.result()]
+        except BaseException:
+            stop.set()
+            raise
 
 
 def _advance(
     experiment: Experiment,
     rows: Sequence[Row],
     device: torch.device,
+    compiled: bool,
     store: CohortStore,
     index: int,
     watcher: Watcher,
@@ -177,7 +198,7 @@ def _advance(
     state = store.state()
     if state is not None and "finished" in state:
         return [row for row, alive in zip(rows, state.get("alive", torch.ones(len(rows))), strict=True) if not alive]
-    cohort = experiment.open(rows, device)
+    cohort = experiment.open(rows, device, compiled)
     if state is not None:
         cohort.restore(state)
     pending: list[Record] = []
@@ -196,10 +217,15 @@ def _advance(
     return [row for row, alive in zip(rows, last.get("alive", torch.ones(len(rows))), strict=True) if not alive]
 
 
-def _begin(prepared: Prepared, folder: Path) -> dict[str, Any]:
+def _begin(prepared: Prepared, folder: Path, watcher: Watcher) -> dict[str, Any]:
     """The run's description: that of the folder when it holds this very run, else a new one."""
     if (folder / "run.json").exists():
         about = read_about(folder)
+        modes = {plan["mode"] for plan in about["experiments"].values()}
+        if prepared.mode != "auto" and modes != {prepared.mode}:
+            raise UserError(
+                f"{folder} holds a run in mode {', '.join(sorted(modes))}: choose another folder with --out"
+            )
         for what, mine in (("definition", prepared.digest), ("device", prepared.device.type)):
             if about[what] != mine:
                 raise UserError(f"{folder} holds a run with another {what}: choose another folder with --out")
@@ -216,7 +242,9 @@ def _begin(prepared: Prepared, folder: Path) -> dict[str, Any]:
     for name, experiment in prepared.experiments.items():
         rows = experiment.factors.rows()
         cohorts = experiment.plan(rows, prepared.device)
-        experiments[name] = {"definition": describe(experiment), "rows": rows, "cohorts": cohorts}
+        members = [[rows[i] for i in cohort] for cohort in cohorts]
+        mode = _mode(prepared, experiment, members, watcher)
+        experiments[name] = {"definition": describe(experiment), "rows": rows, "cohorts": cohorts, "mode": mode}
     about = {
         "format": FORMAT,
         "study": prepared.found.slug,
@@ -235,6 +263,25 @@ def _begin(prepared: Prepared, folder: Path) -> dict[str, Any]:
     }
     write_json(folder / "run.json", about)
     return read_about(folder)
+
+
+def _mode(
+    prepared: Prepared, experiment: Experiment, cohorts: Sequence[Sequence[Row]], watcher: Watcher
+) -> Literal["eager", "compiled"]:
+    """How an experiment's updates are made, once and for all of its members."""
+    wanted = prepared.mode == "compiled"
+    if prepared.mode == "eager" or not (wanted or experiment.pays_to_compile(cohorts, prepared.device)):
+        return "eager"
+    watcher.say("compiling the updates, for half a minute or so; once for each shape")
+    try:
+        with one_thread():
+            experiment.open(cohorts[0], prepared.device, True)
+    except CannotCompile as error:
+        if wanted:
+            raise UserError(f"updates cannot be compiled here ({error}): use --mode eager") from None
+        watcher.say(f"updates cannot be compiled here ({error}): they are made operation by operation")
+        return "eager"
+    return "compiled"
 
 
 @contextmanager

@@ -26,7 +26,7 @@ from ontogeny.errors import UserError, nearest
 from ontogeny.files import read_json, sync, writing
 from ontogeny.labelled import Record
 
-FORMAT = 1
+FORMAT = 2
 
 Piece = tuple[np.ndarray, tuple[str, ...], dict[str, list[Any]], str]
 

@@ -52,7 +52,11 @@ class Population:
 
     def parameters(self) -> dict[str, Tensor]:
         """Parameters by name, `[member, ...]`: views, not copies."""
-        return {name: self._view(self.flat, name) for name in self.layout}
+        return self.views(self.flat)
+
+    def views(self, table: Float[Tensor, "member parameter"]) -> dict[str, Tensor]:
+        """A table of this layout, parameter by parameter."""
+        return {name: self._view(table, name) for name in self.layout}
 
     @property
     def parameters_each(self) -> int:
