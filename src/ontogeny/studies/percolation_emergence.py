@@ -338,7 +338,7 @@ def scaling_figure(results: dict[str, xr.Dataset]) -> Figure:
     ]  # fmt: skip
     auc = Axis("unseen pairs (AUROC)")
     return Figure(
-        "The time at which pairs generalise grows with the number of values",
+        "When pairs generalise, by the number of values",
         [
             Panel("By step", x=Axis("step", log=True), y=auc, marks=[*by_step, Rule(y=LEVELS["pairs"])]),
             Panel("By step over sqrt(K)", x=Axis("step / sqrt(K)", log=True), y=auc, marks=collapsed),
