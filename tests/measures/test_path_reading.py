@@ -43,6 +43,8 @@ def test_no_end_is_a_planning_failure_even_at_the_goal():
     reading = read_path(torch.tensor([[[1, 2, 3]]]), torch.tensor([[0]]), torch.tensor([[3]]), EDGES, END)
     assert OUTCOMES[reading.outcome.item()] == "planning failure"
     assert reading.edges.item() == 3
+    beyond = read_path(torch.tensor([[[1, 2, 3, 4]]]), torch.tensor([[0]]), torch.tensor([[3]]), EDGES, END)
+    assert OUTCOMES[beyond.outcome.item()] == "planning failure"  # it stood at the goal before its last token
 
 
 def test_each_member_is_read_on_its_own_graph():
