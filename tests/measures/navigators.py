@@ -12,12 +12,14 @@ from ontogeny.tasks.dag_navigation import DAGNavigation, at_pairs
 class Navigator(nn.Module):
     """Expects the next node by the law (to a power, where 0 is any node that leads on), knows what can be reached.
 
-    `blunders`: probability of a word that is not a node, before the goal; `lost`: of END there.
+    `blunders`: probability of a word that is not a node, before the goal; `lost`: of END there; `dawdles`: of such a
+    word where END should stand.
     """
 
-    def __init__(self, task: DAGNavigation, world, power=1.0, blunders=0.0, lost=0.0):
+    def __init__(self, task: DAGNavigation, world, power=1.0, blunders=0.0, lost=0.0, dawdles=0.0):
         super().__init__()
         self.task, self.world, self.power, self.blunders, self.lost = task, world, power, blunders, lost
+        self.dawdles = dawdles
         self.nothing = nn.Parameter(torch.zeros(world.edges.shape[0], 1))
 
     def forward(self, tokens):
@@ -32,8 +34,8 @@ class Navigator(nn.Module):
             total = ways.sum(-1, keepdim=True)
             law[..., i, :nodes] = ways / total.clamp_min(1e-300) * (1 - self.blunders - self.lost)
             stuck = total[..., 0] == 0
-            law[..., i, task.token("STEP")] = torch.where(stuck, 0.0, self.blunders)
-            law[..., i, task.token("END")] = torch.where(stuck, 1.0, self.lost)
+            law[..., i, task.token("STEP")] = torch.where(stuck, self.dawdles, self.blunders)
+            law[..., i, task.token("END")] = torch.where(stuck, 1.0 - self.dawdles, self.lost)
         direct = tokens[..., 0] == task.token("DIRECT")
         can = at_pairs(self.world.reachable, tokens[..., 2], goal)
         law[..., 2, task.token("PATH")] += 3.0 * (direct & can)

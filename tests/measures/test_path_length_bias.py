@@ -52,6 +52,13 @@ def test_faults_lose_mass_and_shorten():
     assert (found["valid_mass"].values < 0.8).all()
 
 
+def test_the_end_is_part_of_a_path():
+    # .3 of the mass at the goal is on another word: every path of each pair keeps .7, and no length is favoured.
+    found = MEASURE(look(TASK, dawdles=0.3))
+    assert found["valid_mass"].values.tolist() == pytest.approx([0.7, 0.7])
+    assert found["length_bias"].values.tolist() == pytest.approx([0, 0], abs=1e-9)
+
+
 def test_layered_graphs_have_no_bias_whatever_the_network():
     task = DAGNavigation(graph=Layered(layers=6, width=6, density=0.3), longest=5)
     found = MEASURE(look(task, blunders=0.3, power=3.0))

@@ -220,6 +220,17 @@ def test_grammar_is_judged_as_by_the_regular_expression(seed):
     assert 0.2 < judged.double().mean() < 0.8
 
 
+def test_marks_are_no_words():
+    task = TASK.replace(unused=3)
+    eos, starts, last = task.token("eos"), task.starts, task.shape.outputs - 1
+    sentence, rest = [0, starts[3], starts[1]], [eos] * 13
+    rows = [
+        [*sentence, *extra, *rest][:13] for extra in ([], [task.token("Out")], [task.token("pad")], [last], [eos, 3])
+    ]
+    rows += [[*sentence, *[task.token("pad")] * 10]]  # never ends
+    assert task.grammatical(torch.tensor(rows)).tolist() == [True, False, False, False, True, False]
+
+
 def test_classes_of_mixed_sentences():
     eos, starts = TASK.token("eos"), TASK.starts
     one = [0, starts[3], starts[1] + 3, eos, 7]  # class 0, and a word of class 1 after the end
