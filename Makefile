@@ -18,8 +18,8 @@ demo: $(VENV)/with-nothing  ## the finding of faithful-cot, in about ten minutes
 test: $(VENV)/with-test
 	$(VENV)/bin/python -m pytest
 
-bench: $(VENV)/with-nothing
-	$(VENV)/bin/python benchmarks/population.py
+bench: $(VENV)/with-bench  ## the table of docs/performance.md
+	$(VENV)/bin/python benchmarks/population.py --rivals all --out docs/performance.md
 
 docs: $(VENV)/with-docs
 	$(VENV)/bin/python docs/generate.py
