@@ -47,7 +47,8 @@ def farthest_norm(kappa: float, ratio: float) -> float:
     """
     if ratio <= 2:
         return math.inf
-    return float(kappa / scipy.optimize.brentq(lambda t: squared_shortfall(t) - 1 / ratio, -38.0, 0.0, xtol=1e-13))
+    found = scipy.optimize.root_scalar(lambda t: squared_shortfall(t) - 1 / ratio, bracket=(-38.0, 0.0), xtol=1e-13)
+    return kappa / float(found.root)
 
 
 def separable_chance(points: int, dimensions: int) -> float:
