@@ -18,7 +18,6 @@ from ontogeny.tasks.token_lookup import TokenLookup
 from ontogeny.training.experiment import Training
 from ontogeny.training.k_adam import KAdam
 from ontogeny.training.optimizers import SGD
-from ontogeny.training.watched import Watched
 
 STREAMS = Streams((0, 1))
 
@@ -44,7 +43,7 @@ def test_before_the_first_update_both_are_zero():
 
 @pytest.mark.parametrize("measure", [UpdateSize(), WeightGrowth(matrices=("output.weight",), rate=1.0)])
 def test_a_checkpoint_without_updates_is_refused(measure):
-    with pytest.raises(UserError, match="reads the last update: train with Watched"):
+    with pytest.raises(UserError, match="reads the last update: train with KAdam"):
         measure(shown({}))
 
 
@@ -64,14 +63,14 @@ def trained(rows=None, **changes):
         measures=(UpdateSize(gamma=factor("gamma")),),
         at=every(1),
     )
-    run = Watched(**fields | changes)
+    run = Training(**fields | changes)
     rows = rows or run.factors.rows()
     cohort = run.open(rows, torch.device("cpu"))
     records = [r.values for r in cohort.records() if r.step is not None]
     return cohort, torch.stack([r["largest_update"].values for r in records], 1), records
 
 
-def test_a_watched_training_sees_every_update_and_trains_as_ever():
+def test_a_measure_sees_every_update_and_training_goes_on_as_ever():
     cohort, largest, records = trained()
     assert largest.shape == (4, 13)
     assert largest[:, 0].tolist() == [0.0] * 4

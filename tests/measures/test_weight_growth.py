@@ -13,10 +13,10 @@ from ontogeny.models.mlp import MLP
 from ontogeny.models.population import Population
 from ontogeny.streams import Streams
 from ontogeny.tasks.gaussian_mixture import GaussianMixture
+from ontogeny.training.experiment import Training
 from ontogeny.training.k_adam import KAdam
 from ontogeny.training.network_rms import NetworkRMS
 from ontogeny.training.objectives import CrossEntropy
-from ontogeny.training.watched import Watched
 
 TASK = GaussianMixture(means=((-1.0, 0.0, 0.5), (1.0, 0.0, 0.0)))
 MODEL = MLP(layers=3, width=8, activation="tanh", normalise=True, bias=False)  # a bias would have to be scaled too
@@ -81,14 +81,14 @@ def test_adam_turns_a_matrix_by_its_rate_over_its_length(seed, monkeypatch):
         for n in range(1, 51):
             loss = CrossEntropy()(network(inputs), batch)
             network.backward(loss)
-            rule.step(network.flat, network.gradient, memory, n, ones, ones)
+            rule.step(network.flat, network.gradient, memory, rule.columns(n, network.flat), ones.bool(), ones)
             network.flat[:, columns] -= (scale - 1) * 1e-2 * memory["update"][:, columns]
             losses[-1].append(loss.detach())
     torch.testing.assert_close(torch.stack(losses[0]), torch.stack(losses[1]), rtol=1e-6, atol=1e-8)
 
 
 def grown(rule, **changes):
-    run = Watched(
+    run = Training(
         factors=seeds(2, first=0),
         task=TASK,
         model=MODEL,
@@ -127,7 +127,7 @@ def test_a_second_moment_a_coordinate_breaks_it():
 
 
 def test_an_unknown_matrix_is_refused():
-    run = Watched(
+    run = Training(
         factors=seeds(1),
         task=TASK,
         model=MODEL,

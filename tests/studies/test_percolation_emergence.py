@@ -14,6 +14,9 @@ from ontogeny.studies import percolation_emergence as emergence
 class Nobody:
     """A watcher that looks away."""
 
+    def say(self, *_):
+        pass
+
     def begin(self, *_):
         pass
 

@@ -19,7 +19,8 @@ def numbers(*shape, seed):
 def run(rule, start, slopes):
     parameters, memory = start.clone(), rule.start(start)
     for n, slope in enumerate(slopes, 1):
-        rule.step(parameters, slope.clone(), memory, n, torch.ones(len(start)), slope.norm(dim=1))
+        everyone = torch.ones(len(start), dtype=torch.bool)
+        rule.step(parameters, slope.clone(), memory, rule.columns(n, start), everyone, slope.norm(dim=1))
     return parameters, memory
 
 
@@ -100,7 +101,8 @@ def test_frozen_members_stay_and_eps_damps():
     start, slope = numbers(2, WIDTH, seed=0), numbers(2, WIDTH, seed=1)
     rule = stack([KAdam(lr=0.1), KAdam(lr=0.1)])
     parameters, memory = start.clone(), rule.start(start)
-    rule.step(parameters, slope, memory, 1, torch.tensor([0.0, 1.0]), slope.norm(dim=1))
+    second = torch.tensor([False, True])
+    rule.step(parameters, slope, memory, rule.columns(1, start), second, slope.norm(dim=1))
     assert torch.equal(parameters[0], start[0])
     assert not torch.equal(parameters[1], start[1])
     big = respond(KAdam(lr=0.1, eps=1.0), torch.ones(1, 1, 1, dtype=torch.float64))

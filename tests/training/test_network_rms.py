@@ -13,7 +13,8 @@ def numbers(*shape, seed):
 def run(rule, start, slopes):
     parameters, memory = start.clone(), rule.start(start)
     for n, slope in enumerate(slopes, 1):
-        rule.step(parameters, slope.clone(), memory, n, torch.ones(len(start)), slope.norm(dim=1))
+        everyone = torch.ones(len(start), dtype=torch.bool)
+        rule.step(parameters, slope.clone(), memory, rule.columns(n, start), everyone, slope.norm(dim=1))
     return parameters, memory
 
 

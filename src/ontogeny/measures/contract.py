@@ -22,7 +22,7 @@ class Checkpoint:
     world: Any
     streams: Streams  # for evaluation: the same at every checkpoint, apart from those of training
     step: int
-    # The optimizer's tables `[member, parameter]` by slot, laid out as `Population.layout` says; empty where not shown.
+    # The optimizer's tables `[member, parameter]` by slot, laid out as `Population.layout` says.
     memory: Mapping[str, Tensor] = field(default_factory=dict)
 
     def batch(self, purpose: str, size: int) -> Batch:

@@ -23,7 +23,7 @@ class UpdateSize(Measure):
     def __call__(self, at: Checkpoint) -> dict[str, Labelled]:
         """Reads the optimizer's last update.
 
-        Raises: `UserError` for a checkpoint that shows no last update: train with `Watched` and such an optimizer.
+        Raises: `UserError` for a checkpoint that shows no last update: train with such an optimizer.
         """
         largest = last_update(at).abs().amax(-1)
         bound = update_bound(self.beta, self.gamma, max(at.step, 1)).to(largest.device)
@@ -39,5 +39,5 @@ def last_update(at: Checkpoint) -> Float[Tensor, "member parameter"]:
     Raises: `UserError` for a checkpoint that does not show it.
     """
     if "update" not in at.memory:
-        raise UserError("this measure reads the last update: train with Watched, and with KAdam or NetworkRMS")
+        raise UserError("this measure reads the last update: train with KAdam or NetworkRMS")
     return at.memory["update"]

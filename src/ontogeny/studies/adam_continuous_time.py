@@ -49,11 +49,11 @@ from ontogeny.streams import Streams
 from ontogeny.tasks.digits import Digits
 from ontogeny.tasks.gradient_sequences import burst, geometric, normal, worst
 from ontogeny.tasks.token_lookup import TokenLookup
+from ontogeny.training.experiment import Training
 from ontogeny.training.k_adam import KAdam, respond
 from ontogeny.training.network_rms import NetworkRMS
 from ontogeny.training.optimizers import Optimizer
 from ontogeny.training.steps import at
-from ontogeny.training.watched import Watched
 
 KAPPAS = (-0.05, -0.02, -0.01, 0.0, 0.01, 0.02, 0.05)
 INSIDE, OUTSIDE = -0.02, 0.02
@@ -116,9 +116,9 @@ def edge(kappas: tuple[float, ...]) -> Table:
     return zipped(kappa=kappas, gamma=tuple(gamma_for(0.9, kappa) for kappa in kappas))
 
 
-def lookups(factors: Table, task: TokenLookup, batch: int, steps: int) -> Watched:
+def lookups(factors: Table, task: TokenLookup, batch: int, steps: int) -> Training:
     """Networks that learn labels of tokens."""
-    return Watched(
+    return Training(
         factors=factors,
         task=task,
         model=MLP(layers=3, width=32, activation="tanh", normalise=factor("normalise")),
@@ -130,9 +130,9 @@ def lookups(factors: Table, task: TokenLookup, batch: int, steps: int) -> Watche
     )
 
 
-def digit_networks(factors: Table, optimizer: Optimizer, steps: int, **measured) -> Watched:
+def digit_networks(factors: Table, optimizer: Optimizer, steps: int, **measured) -> Training:
     """Networks that learn handwritten digits. Weights have the variance of a uniform start, +-1 / sqrt(fan in)."""
-    return Watched(
+    return Training(
         factors=factors,
         task=Digits(),
         model=MLP(layers=3, width=128, normalise=factor("normalise"), init_scale=3**-0.5),
@@ -156,7 +156,7 @@ def experiments(
     ks: tuple[int, ...] = (1, 2),
     count: int = 4,
     pairs: int = 6,
-) -> dict[str, Trial | Watched]:
+) -> dict[str, Trial | Training]:
     """All experiments at one scale."""
     both = vary(normalise=(False, True))
     growth = dict(measures=(WeightGrowth(matrices=(HIDDEN, READ_OUT), rate=RATE),), at=every(1))

@@ -207,6 +207,7 @@ class TrainingCohort:
             world=world,
             streams=self.streams.of("evaluation"),
             step=self.done,
+            memory=self.memory,
         )
         values: dict[str, Labelled] = {}
         for measure in self.measures:

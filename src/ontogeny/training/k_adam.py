@@ -98,9 +98,9 @@ def respond(rule: KAdam, gradients: Float[Tensor, "member sequence step"]) -> Fl
     """The updates that a rule makes of given gradients, in units of the learning rate: one coordinate a sequence."""
     place = torch.zeros_like(gradients[..., 0])
     memory = rule.replace(lr=0.0).start(place)
-    alive = torch.ones_like(place[:, 0])
+    alive, norm = torch.ones_like(place[:, 0], dtype=torch.bool), torch.ones_like(place[:, 0])
     updates = []
     for n, gradient in enumerate(gradients.unbind(-1), 1):
-        rule.step(place, gradient, memory, n, alive, alive)
+        rule.step(place, gradient, memory, rule.columns(n, place), alive, norm)
         updates.append(memory["update"].clone())
     return torch.stack(updates, -1)
