@@ -5,7 +5,6 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ontogeny.errors import UserError
-from ontogeny.models.stacked import sigmoid
 from ontogeny.streams import Streams
 from ontogeny.tasks.contract import Batch, Shape, Task
 
@@ -42,6 +41,6 @@ class RandomHalfspaces(Task):
     def sample(self, world: Float[Tensor, "member dimension"], streams: Streams, size: int) -> Batch:
         """`size` points a member."""
         x = streams.normal("points", (size, self.dimensions))
-        chance = sigmoid(self.slope * (x * world[:, None]).sum(-1).double())
+        chance = 0.5 + 0.5 * torch.tanh(0.5 * self.slope * (x * world[:, None]).sum(-1).double())
         y = torch.where(streams.uniform("labels", (size,)) < chance, 1.0, -1.0)[..., None]
         return Batch(inputs=x, targets=y, latents={"halfspace": y * x})
