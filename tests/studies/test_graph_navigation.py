@@ -20,7 +20,7 @@ class Nobody:
     def begin(self, *_):
         pass
 
-    look = end = begin
+    look = end = say = begin
 
 
 LENGTHS = range(2, 8)
