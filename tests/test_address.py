@@ -482,6 +482,14 @@ def test_a_file_that_was_edited_after_it_was_loaded_has_no_address(tmp_path):
         of(study)
 
 
+@pytest.mark.parametrize("how", ["from ontogeny import every", "import ontogeny\nevery = ontogeny.every"])
+def test_public_names_lead_to_the_modules_that_they_come_from(tmp_path, monkeypatch, how):
+    study = study_at(tmp_path, f"{how}\ndef draw(streams, x): return every(3)\ndef stat(ds): return ds.y")
+    before = of(study)
+    with_edited(monkeypatch, {"ontogeny.training.steps": lambda text: text + b"\nADDED = 1\n"})
+    assert of(study) != before
+
+
 def test_modules_of_the_users_own_count_whole(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     body = "from lib_of_mine.inner import value\ndef draw(streams, x): return value()\ndef stat(ds): return ds.y"
