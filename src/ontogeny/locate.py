@@ -2,6 +2,7 @@
 
 import importlib.util
 import sys
+import time
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,8 @@ from types import ModuleType
 from ontogeny.catalog import HOME, file_of, first_sentence, slugs
 from ontogeny.errors import UserError, nearest
 from ontogeny.study import Study
+
+_LOADED: dict[str, float] = {}  # when the files of studies were, by the name of the module
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,7 @@ def _load(path: Path) -> ModuleType:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
+    _LOADED[name] = time.time()
     try:
         spec.loader.exec_module(module)
     except SyntaxError as error:
@@ -68,6 +72,11 @@ def _load(path: Path) -> ModuleType:
         sys.modules.pop(name, None)
         raise UserError(f"{path}, line {line_in(path, error)}: {error}") from error
     return module
+
+
+def loaded(module: ModuleType, otherwise: float) -> float:
+    """When a study's file was loaded, in seconds since 1970; `otherwise` for any other module."""
+    return _LOADED.get(module.__name__, otherwise)
 
 
 def line_in(path: Path, error: BaseException) -> int | None:

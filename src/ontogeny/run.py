@@ -2,17 +2,20 @@
 
 import fcntl
 import os
+import shutil
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
 
+from ontogeny.cache import MemberCache
 from ontogeny.errors import CannotCompile, RunFailed, UserError, nearest
 from ontogeny.experiment import Cohort, Experiment, Row, cohorts_at_once
 from ontogeny.factors import FIRST_SEED
@@ -22,7 +25,8 @@ from ontogeny.locate import Found
 from ontogeny.machine import hardware, one_thread, versions
 from ontogeny.memory import keep_freed
 from ontogeny.parts import describe, digest
-from ontogeny.store import FORMAT, CohortStore, read_about
+from ontogeny.reuse import Reuse, Taken
+from ontogeny.store import FORMAT, CohortStore, cohort_name, read_about
 from ontogeny.study import definition
 
 MODES = ("auto", "eager", "compiled")
@@ -123,22 +127,32 @@ def pick_device(name: str) -> torch.device:
     return torch.device("cuda" if there and name != "cpu" else "cpu")
 
 
-def run(prepared: Prepared, folder: Path, watcher: Watcher) -> None:
+def run(prepared: Prepared, folder: Path, watcher: Watcher, cache: MemberCache | None = None) -> None:
     """Measures everything a study asks for into a folder, going on where an earlier run of it was left.
+
+    Members that the `cache` holds are taken from it, and those that are made are put there.
 
     Raises: `UserError` for a folder that holds another run, or that another process is writing; `RunFailed` when an
     experiment breaks.
     """
     keep_freed()
-    about = _begin(prepared, folder, watcher)
+    reuse = None if cache is None else Reuse(cache, prepared.found.slug, prepared.experiments, prepared.device)
+    about = _begin(prepared, folder, reuse, watcher)
     with _locked(folder):
+        if (folder / "run.json").exists():
+            about = _begin(prepared, folder, reuse, watcher)  # as another process may have begun it meanwhile
+        about = _placed(prepared, folder, about, reuse)
         started = time.monotonic()
         for name, experiment in prepared.experiments.items():
             plan = about["experiments"][name]
             cohorts = [[plan["rows"][i] for i in members] for members in plan["cohorts"]]
             watcher.begin(name, cohorts)
+            for index in plan.get("cached", ()):
+                watcher.look(index, Taken())
             compiled = plan["mode"] == "compiled"
-            watcher.end(name, _advance_all(experiment, cohorts, prepared.device, compiled, folder / name, watcher))
+            keep = partial(reuse.keep, name, plan) if reuse is not None and not about["finished"] else None
+            place = folder / name
+            watcher.end(name, _advance_all(experiment, cohorts, prepared.device, compiled, place, watcher, keep))
         if not about["finished"]:
             seconds = about["seconds"] + time.monotonic() - started
             write_json(folder / "run.json", {**about, "seconds": seconds, "finished": True})
@@ -151,8 +165,11 @@ def _advance_all(
     compiled: bool,
     folder: Path,
     watcher: Watcher,
+    keep: Callable[[int, CohortStore], None] | None = None,
 ) -> list[Row]:
     """Takes all cohorts to their end, on a CPU one a core at a time; gives the rows that diverged.
+
+    `keep` is told of every cohort that came to its end, or that was left because all were told to stop.
 
     Two cohorts on a core each are faster than one on both, for much of an update is too small to be shared. When one
     breaks, or the user interrupts, the others stop at their next record, and commit it.
@@ -161,10 +178,13 @@ def _advance_all(
     stop = threading.Event()
 
     def advance(index: int) -> list[Row]:
-        store = CohortStore(folder / f"cohort-{index:04d}")
+        store = CohortStore(folder / cohort_name(index))
         try:
             with one_thread():
-                return _advance(experiment, cohorts[index], device, compiled, store, index, watcher, stop)
+                diverged = _advance(experiment, cohorts[index], device, compiled, store, index, watcher, stop)
+            if keep is not None:
+                keep(index, store)
+            return diverged
         except BaseException as error:
             stop.set()
             if isinstance(error, UserError) or not isinstance(error, Exception):
@@ -217,8 +237,11 @@ def _advance(
     return [row for row, alive in zip(rows, last.get("alive", torch.ones(len(rows))), strict=True) if not alive]
 
 
-def _begin(prepared: Prepared, folder: Path, watcher: Watcher) -> dict[str, Any]:
-    """The run's description: that of the folder when it holds this very run, else a new one."""
+def _begin(prepared: Prepared, folder: Path, reuse: Reuse | None, watcher: Watcher) -> dict[str, Any]:
+    """The run's description: that of the folder when it holds this very run, else a new one, not yet written.
+
+    In a new one the rows that the cache seems to hold are in no cohort yet.
+    """
     if (folder / "run.json").exists():
         about = read_about(folder)
         modes = {plan["mode"] for plan in about["experiments"].values()}
@@ -236,16 +259,12 @@ def _begin(prepared: Prepared, folder: Path, watcher: Watcher) -> dict[str, Any]
                     "its numbers would not fit together; choose another folder with --out"
                 )
         return about
-    if folder.exists() and any(folder.iterdir()):
+    if folder.exists() and any(path.name != ".lock" for path in folder.iterdir()):
         raise UserError(f"{folder} is not empty and not a run: choose another folder with --out")
     experiments = {}
     for name, experiment in prepared.experiments.items():
-        rows = experiment.factors.rows()
-        cohorts = experiment.plan(rows, prepared.device)
-        members = [[rows[i] for i in cohort] for cohort in cohorts]
-        mode = _mode(prepared, experiment, members, watcher)
-        experiments[name] = {"definition": describe(experiment), "rows": rows, "cohorts": cohorts, "mode": mode}
-    about = {
+        experiments[name] = {"definition": describe(experiment), **_arranged(prepared, name, reuse, watcher)}
+    return {
         "format": FORMAT,
         "study": prepared.found.slug,
         "source": prepared.found.source,
@@ -261,32 +280,93 @@ def _begin(prepared: Prepared, folder: Path, watcher: Watcher) -> dict[str, Any]
         "seconds": 0.0,
         "finished": False,
     }
-    write_json(folder / "run.json", about)
-    return read_about(folder)
+
+
+def _arranged(prepared: Prepared, name: str, reuse: Reuse | None, watcher: Watcher) -> dict[str, Any]:
+    """An experiment's rows, the mode of them all, and the cohorts of those that the cache does not seem to hold."""
+    experiment = prepared.experiments[name]
+    rows, mode, left = left_to_make(prepared, name, reuse)
+    cohorts = _plan(experiment, rows, left, prepared.device)
+    if cohorts:
+        wanted, members = mode, [[rows[i] for i in cohort] for cohort in cohorts]
+        mode = _mode(prepared, wanted, experiment, members, watcher)
+        if reuse is not None and wanted not in ("auto", mode):  # compiled, as the cache has them, which fails here
+            held = set(reuse.held(name, rows, mode))
+            cohorts = _plan(experiment, rows, [i for i in range(len(rows)) if i not in held], prepared.device)
+    arranged = {"rows": rows, "cohorts": cohorts, "mode": mode}
+    return arranged if reuse is None else {**arranged, "addresses": reuse.addresses(name, rows, mode)}
+
+
+def left_to_make(prepared: Prepared, name: str, reuse: Reuse | None) -> tuple[list[Row], str, list[int]]:
+    """An experiment's rows, its mode, and the indices of the rows that the cache does not seem to hold.
+
+    All members of a run share a mode: where none is asked for, the one in which the cache holds most.
+    """
+    rows = prepared.experiments[name].factors.rows()
+    modes = ("eager", "compiled") if prepared.mode == "auto" else (prepared.mode,)
+    held = {} if reuse is None else {mode: set(reuse.held(name, rows, mode)) for mode in modes}
+    mode = max(held, key=lambda mode: len(held[mode]), default=prepared.mode)
+    if not held.get(mode):
+        return rows, prepared.mode, list(range(len(rows)))
+    return rows, mode, [i for i in range(len(rows)) if i not in held[mode]]
+
+
+def _plan(experiment: Experiment, rows: Sequence[Row], members: Sequence[int], device: torch.device) -> list[list[int]]:
+    """Cohorts of some of an experiment's rows."""
+    planned = experiment.plan([rows[i] for i in members], device) if members else []
+    return [[members[i] for i in cohort] for cohort in planned]
 
 
 def _mode(
-    prepared: Prepared, experiment: Experiment, cohorts: Sequence[Sequence[Row]], watcher: Watcher
+    prepared: Prepared, wanted: str, experiment: Experiment, cohorts: Sequence[Sequence[Row]], watcher: Watcher
 ) -> Literal["eager", "compiled"]:
     """How an experiment's updates are made, once and for all of its members."""
-    wanted = prepared.mode == "compiled"
-    if prepared.mode == "eager" or not (wanted or experiment.pays_to_compile(cohorts, prepared.device)):
+    if wanted == "eager" or not (wanted == "compiled" or experiment.pays_to_compile(cohorts, prepared.device)):
         return "eager"
     watcher.say("compiling the updates, for half a minute or so; once for each shape")
     try:
         with one_thread():
             experiment.open(cohorts[0], prepared.device, True)
     except CannotCompile as error:
-        if wanted:
+        if prepared.mode == "compiled":
             raise UserError(f"updates cannot be compiled here ({error}): use --mode eager") from None
         watcher.say(f"updates cannot be compiled here ({error}): they are made operation by operation")
         return "eager"
     return "compiled"
 
 
+def _placed(prepared: Prepared, folder: Path, about: dict[str, Any], reuse: Reuse | None) -> dict[str, Any]:
+    """The run's description, written, with every row in a cohort: those out of the cache in finished ones of their own.
+
+    Whatever kills this on the way, the next attempt takes it up: rows in no cohort are looked for again.
+    """
+    if not (folder / "run.json").exists():
+        write_json(folder / "run.json", about)
+        about = read_about(folder)
+    for name, experiment in prepared.experiments.items():
+        plan = about["experiments"][name]
+        cohorts = plan["cohorts"]
+        if reuse is not None and not about["finished"]:
+            reuse.compare(name, plan)
+        if not (left := set(range(len(plan["rows"]))) - {i for members in cohorts for i in members}):
+            continue
+        for path in (folder / name).glob("cohort-*"):
+            if path.name not in {cohort_name(i) for i in range(len(cohorts))}:
+                shutil.rmtree(path)  # an attempt that was killed
+        if reuse is not None:
+            adopted = reuse.adopt(name, plan, sorted(left), folder / name)
+            plan["cached"] = [*range(len(cohorts), len(cohorts) + len(adopted))]
+            cohorts += adopted
+            left -= {i for members in adopted for i in members}
+        cohorts += _plan(experiment, plan["rows"], sorted(left), prepared.device)
+        write_json(folder / "run.json", about)
+    return about
+
+
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
     with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
         handle = os.open(folder / ".lock", os.O_CREAT | os.O_RDWR)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

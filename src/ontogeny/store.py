@@ -24,11 +24,17 @@ from torch import Tensor
 
 from ontogeny.errors import UserError, nearest
 from ontogeny.files import read_json, sync, writing
-from ontogeny.labelled import Record
+from ontogeny.labelled import Labelled, Record
 
 FORMAT = 2
+FILES = ("values.safetensors", "state.safetensors")  # of a segment
 
 Piece = tuple[np.ndarray, tuple[str, ...], dict[str, list[Any]], str]
+
+
+def cohort_name(index: int) -> str:
+    """The name of a cohort's folder."""
+    return f"cohort-{index:04d}"
 
 
 class CohortStore:
@@ -54,15 +60,16 @@ class CohortStore:
         with writing(self.folder):
             shutil.rmtree(beside, ignore_errors=True)
             beside.mkdir(parents=True)
-            tensors, labels = _flatten(records)
-            save_file(tensors, beside / "values.safetensors", metadata={"records": json.dumps(labels)})
-            save_file({k: v.detach().cpu().contiguous() for k, v in state.items()}, beside / "state.safetensors")
-            for path in (beside / "values.safetensors", beside / "state.safetensors", beside):
-                sync(path)
+            write_segment(beside, records, state)
+            sync(beside)
             os.rename(beside, self.folder / name)
             sync(self.folder)
         for old in before:
             (old / "state.safetensors").unlink(missing_ok=True)
+
+    def records(self) -> list[Record]:
+        """Everything that was measured, in order."""
+        return [record for segment in self.segments() for record in _read_records(segment / "values.safetensors")]
 
     def dataset(self) -> xr.Dataset:
         """Everything that was measured, with dims `member`, `step` and the measures' own."""
@@ -78,6 +85,23 @@ class CohortStore:
         for name, pieces in single.items():
             arrays[name] = _joined(pieces)
         return xr.Dataset(arrays)
+
+
+def write_segment(folder: Path, records: Sequence[Record], state: dict[str, Tensor]) -> None:
+    """Writes both files of a segment into a folder, and waits until they are on the disk."""
+    tensors, labels = _flatten(records)
+    save_file(tensors, folder / "values.safetensors", metadata={"records": json.dumps(labels)})
+    save_file({k: v.detach().cpu().contiguous() for k, v in state.items()}, folder / "state.safetensors")
+    for name in FILES:
+        sync(folder / name)
+
+
+def read_segment(folder: Path) -> tuple[list[Record], dict[str, Tensor]]:
+    """What `write_segment` wrote.
+
+    Raises: `UserError` for a file that is missing or corrupt.
+    """
+    return list(_read_records(folder / "values.safetensors")), _read_tensors(folder / "state.safetensors")
 
 
 def load(run: str | Path, experiment: str | None = None) -> xr.Dataset:
@@ -100,7 +124,7 @@ def load(run: str | Path, experiment: str | None = None) -> xr.Dataset:
     plan = about["experiments"][name]
     parts, members = [], []
     for i, rows in enumerate(plan["cohorts"]):
-        part = CohortStore(folder / name / f"cohort-{i:04d}").dataset()
+        part = CohortStore(folder / name / cohort_name(i)).dataset()
         if part.sizes.get("member"):
             parts.append(part)
             members += rows
@@ -154,6 +178,19 @@ def _read_values(path: Path) -> Iterator[tuple[int | None, str, Piece]]:
                 for name, label in record["values"].items():
                     values = file.get_tensor(f"{i}/{name}")
                     yield record["step"], name, (values, tuple(label["dims"]), label["coords"], label["unit"])
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
+        raise _corrupt(path, error) from None
+
+
+def _read_records(path: Path) -> Iterator[Record]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            for i, record in enumerate(json.loads(file.metadata()["records"])):
+                arrays = {
+                    name: Labelled(file.get_tensor(f"{i}/{name}"), tuple(label["dims"]), label["coords"], label["unit"])
+                    for name, label in record["values"].items()
+                }
+                yield Record(record["step"], arrays)
     except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
         raise _corrupt(path, error) from None
 

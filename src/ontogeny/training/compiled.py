@@ -74,9 +74,14 @@ class Trace:
             raise CannotCompile(_reason(error)) from error
 
     @property
+    def operations(self) -> int:
+        """How many operations an update is."""
+        return sum(node.op == "call_function" for node in self.graph.graph.nodes)
+
+    @property
     def seconds_to_compile(self) -> float:
         """What compiling is expected to take where no program for the same trace is there."""
-        return SECONDS_AT_LEAST + SECONDS_AN_OPERATION * len(self.graph.graph.nodes)
+        return SECONDS_AT_LEAST + SECONDS_AN_OPERATION * self.operations
 
     def compiled(self) -> Update:
         """The update as one program: the same mathematics, with other rounding than operation by operation.
