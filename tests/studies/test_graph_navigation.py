@@ -14,9 +14,6 @@ from ontogeny.studies import graph_navigation as nav
 class Nobody:
     """A watcher that looks away."""
 
-    def say(self, *_):
-        pass
-
     def begin(self, *_):
         pass
 

@@ -14,9 +14,6 @@ from ontogeny.studies import percolation_emergence as emergence
 class Nobody:
     """A watcher that looks away."""
 
-    def say(self, *_):
-        pass
-
     def begin(self, *_):
         pass
 
