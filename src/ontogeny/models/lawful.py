@@ -19,7 +19,6 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch._C._functorch import is_batchedtensor
 from torch.overrides import TorchFunctionMode
 
 WHOLE = 64  # elements: two vectors of float32 in the widest registers, which is what a kernel takes at a time, twice
@@ -133,7 +132,7 @@ def _member_by_member(function: Callable[..., Tensor], *args: Any, **kwargs: Any
 def _with_own_factors(function: Callable[..., Tensor], *args: Any, **kwargs: Any) -> Tensor:
     """A product in which a factor that all members share is repeated: else it is one matrix with all members' rows."""
     given, one = _tensors_and_rest(function, args, kwargs)
-    if all(is_batchedtensor(t) for t in given) or given[0].is_cuda:
+    if all(torch._C._functorch.is_batchedtensor(t) for t in given) or given[0].is_cuda:  # pyright: ignore[reportAttributeAccessIssue]
         return function(*args, **kwargs)
     return outside(lambda *stacks: torch.func.vmap(one)(*stacks), *given)
 
