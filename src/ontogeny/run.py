@@ -150,6 +150,11 @@ def run(prepared: Prepared, folder: Path, watcher: Watcher, cache: MemberCache |
             for index in plan.get("cached", ()):
                 watcher.look(index, Taken())
             compiled = plan["mode"] == "compiled"
+            if compiled and not about["finished"]:
+                with one_thread():
+                    experiment.compile(
+                        [c for i, c in enumerate(cohorts) if i not in plan.get("cached", ())], prepared.device
+                    )
             keep = partial(reuse.keep, name, plan) if reuse is not None and not about["finished"] else None
             place = folder / name
             watcher.end(name, _advance_all(experiment, cohorts, prepared.device, compiled, place, watcher, keep))
@@ -326,7 +331,7 @@ def _mode(
     watcher.say("compiling the updates, for half a minute or so; once for each shape")
     try:
         with one_thread():
-            experiment.open(cohorts[0], prepared.device, True)
+            experiment.compile(cohorts, prepared.device)
     except CannotCompile as error:
         if prepared.mode == "compiled":
             raise UserError(f"updates cannot be compiled here ({error}): use --mode eager") from None
