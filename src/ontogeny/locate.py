@@ -3,6 +3,7 @@
 import importlib.util
 import sys
 import traceback
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -10,6 +11,8 @@ from types import ModuleType
 from ontogeny.catalog import HOME, file_of, first_sentence, slugs
 from ontogeny.errors import UserError, nearest
 from ontogeny.study import Study
+
+_TEXTS: dict[str, str] = {}  # of the users' own studies that are loaded, by the name of their module
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,8 @@ def _load(path: Path) -> ModuleType:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
+    if not inside:
+        _TEXTS[name] = path.read_text(encoding="utf-8", errors="replace")
     try:
         spec.loader.exec_module(module)
     except SyntaxError as error:
@@ -68,6 +73,20 @@ def _load(path: Path) -> ModuleType:
         sys.modules.pop(name, None)
         raise UserError(f"{path}, line {line_in(path, error)}: {error}") from error
     return module
+
+
+def own_studies() -> dict[str, str]:
+    """The users' own studies that are loaded here: the text of each, by the name of its module."""
+    return dict(_TEXTS)
+
+
+def adopt(studies: Mapping[str, str]) -> None:
+    """Loads users' own studies of another process, which has the files, so that what it sends can be understood."""
+    for name, text in studies.items():
+        if _TEXTS.get(name) != text:
+            sys.modules[name] = module = ModuleType(name)
+            exec(compile(text, f"{name}.py", "exec"), module.__dict__)
+            _TEXTS[name] = text
 
 
 def line_in(path: Path, error: BaseException) -> int | None:

@@ -1,31 +1,29 @@
 """A run: one execution of a study, planned, kept on disk, taken up again where it was left."""
 
-import fcntl
-import os
-import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import torch
 
-from ontogeny.errors import RunFailed, UserError, nearest
-from ontogeny.experiment import Cohort, Experiment, Row, cohorts_at_once
+from ontogeny.advance import Advance
+from ontogeny.errors import UserError, nearest
+from ontogeny.executors.contract import Executor, Progress
+from ontogeny.executors.local import Local
+from ontogeny.experiment import Experiment, Row
 from ontogeny.factors import FIRST_SEED
-from ontogeny.files import write_json, writing
-from ontogeny.labelled import Record
+from ontogeny.files import to_json
+from ontogeny.folder import Folder, Place, folder_at
 from ontogeny.locate import Found
 from ontogeny.machine import hardware, versions
 from ontogeny.memory import keep_freed
 from ontogeny.parts import describe, digest
-from ontogeny.store import FORMAT, CohortStore, read_about
+from ontogeny.shard import WHOLE, Shard
+from ontogeny.store import FORMAT, CohortStore, cohort_name, read_about
 from ontogeny.study import definition
-
-COMMIT_SECONDS = 5.0  # at most this much work is done again after a kill
 
 
 @dataclass(frozen=True)
@@ -58,8 +56,8 @@ class Watcher(Protocol):
         """An experiment starts."""
         ...
 
-    def look(self, index: int, cohort: Cohort) -> None:
-        """A cohort has come further."""
+    def look(self, index: int, seen: Progress) -> None:
+        """A cohort has come further: `seen` is what its `progress` gives."""
         ...
 
     def end(self, experiment: str, diverged: Sequence[Row]) -> None:
@@ -105,112 +103,63 @@ def pick_device(name: str) -> torch.device:
     return torch.device("cuda" if there and name != "cpu" else "cpu")
 
 
-def run(prepared: Prepared, folder: Path, watcher: Watcher) -> None:
+def run(
+    prepared: Prepared, place: Place, watcher: Watcher, executor: Executor | None = None, shard: Shard = WHOLE
+) -> int:
     """Measures everything a study asks for into a folder, going on where an earlier run of it was left.
+
+    `executor` says who does it (this process when none is given), `shard` which share of it; gives how many cohorts are
+    left for other shards, so 0 for a run that is finished.
 
     Raises: `UserError` for a folder that holds another run, or that another process is writing; `RunFailed` when an
     experiment breaks.
     """
     keep_freed()
+    folder = folder_at(place)
     about = _begin(prepared, folder)
-    with _locked(folder):
-        started = time.monotonic()
+    started = time.monotonic()
+    with folder.locked(shared=not shard.whole):
+        before = 0
         for name, experiment in prepared.experiments.items():
             plan = about["experiments"][name]
-            cohorts = [[plan["rows"][i] for i in members] for members in plan["cohorts"]]
+            mine = shard.of(range(len(plan["cohorts"])), before)
+            before += len(plan["cohorts"])
+            cohorts = [[plan["rows"][i] for i in plan["cohorts"][index]] for index in mine]
+            work = [
+                Advance(experiment, rows, prepared.device, folder, about["created"], name, index, not shard.whole)
+                for index, rows in zip(mine, cohorts, strict=True)
+            ]
             watcher.begin(name, cohorts)
-            watcher.end(name, _advance_all(experiment, cohorts, prepared.device, folder / name, watcher))
-        if not about["finished"]:
+            watcher.end(name, _advance_all(executor or Local(), work, prepared.device, watcher))
+        left = 0 if shard.whole else _left(about, folder)
+        if not about["finished"] and not left:
             seconds = about["seconds"] + time.monotonic() - started
-            write_json(folder / "run.json", {**about, "seconds": seconds, "finished": True})
+            folder.write("run.json", to_json({**about, "seconds": seconds, "finished": True}).encode())
+    return left
 
 
-def _advance_all(
-    experiment: Experiment, cohorts: Sequence[Sequence[Row]], device: torch.device, folder: Path, watcher: Watcher
-) -> list[Row]:
-    """Takes all cohorts to their end, on a CPU one a core at a time; gives the rows that diverged.
-
-    Two cohorts on a core each are faster than one on both, for much of an update is too small to be shared. When one
-    breaks, or the user interrupts, the others stop at their next record, and commit it.
-    """
-    threads = torch.get_num_threads()
-    workers = cohorts_at_once(len(cohorts), device)
-    stop = threading.Event()
-
-    def advance(index: int) -> list[Row]:
-        torch.set_num_threads(threads // workers)
-        store = CohortStore(folder / f"cohort-{index:04d}")
-        try:
-            return _advance(experiment, cohorts[index], device, store, index, watcher, stop)
-        except BaseException as error:
-            stop.set()
-            if isinstance(error, UserError) or not isinstance(error, Exception):
-                raise
-            values = ", ".join(f"{k}={v}" for k, v in cohorts[index][0].items())
-            reason = f"{type(error).__name__}: {error}"
-            raise RunFailed(f"experiment {folder.name!r} broke in the members from {values}: {reason}") from error
-
-    try:
-        with ThreadPoolExecutor(workers) as pool:
-            futures = [pool.submit(advance, index) for index in range(len(cohorts))]
-            try:
-                return [row for future in futures for row in future.result()]
-            except BaseException:
-                stop.set()
-                raise
-    finally:
-        torch.set_num_threads(threads)
+def _advance_all(executor: Executor, work: Sequence[Advance], device: torch.device, watcher: Watcher) -> list[Row]:
+    """Takes cohorts to their end; gives the rows that diverged."""
+    diverged: dict[int, list[Row]] = {}
+    with closing(executor.results(work, device, watcher.look)) as results:
+        for index, rows in results:
+            diverged[index] = rows
+    return [row for index in sorted(diverged) for row in diverged[index]]
 
 
-def _advance(
-    experiment: Experiment,
-    rows: Sequence[Row],
-    device: torch.device,
-    store: CohortStore,
-    index: int,
-    watcher: Watcher,
-    stop: threading.Event,
-) -> list[Row]:
-    """Takes a cohort to its end, or to the next record once it is told to stop; gives the rows that diverged."""
-    if stop.is_set():
-        return []
-    state = store.state()
-    if state is not None and "finished" in state:
-        return [row for row, alive in zip(rows, state.get("alive", torch.ones(len(rows))), strict=True) if not alive]
-    cohort = experiment.open(rows, device)
-    if state is not None:
-        cohort.restore(state)
-    pending: list[Record] = []
-    committed = time.monotonic()
-    for record in cohort.records():
-        pending.append(record)
-        watcher.look(index, cohort)
-        if stop.is_set() or time.monotonic() - committed > COMMIT_SECONDS:
-            store.commit(pending, cohort.state())
-            pending, committed = [], time.monotonic()
-        if stop.is_set():
-            return []
-    last = cohort.state()
-    store.commit(pending, {**last, "finished": torch.tensor(True)})
-    watcher.look(index, cohort)
-    return [row for row, alive in zip(rows, last.get("alive", torch.ones(len(rows))), strict=True) if not alive]
+def _left(about: Mapping[str, Any], folder: Folder) -> int:
+    """How many cohorts have not come to their end."""
+    names = ((name, i) for name, plan in about["experiments"].items() for i in range(len(plan["cohorts"])))
+    stores = (CohortStore(folder.inside(name, cohort_name(i))) for name, i in names)
+    return sum("finished" not in store.glance("finished") for store in stores)
 
 
-def _begin(prepared: Prepared, folder: Path) -> dict[str, Any]:
+def _begin(prepared: Prepared, folder: Folder) -> dict[str, Any]:
     """The run's description: that of the folder when it holds this very run, else a new one."""
-    if (folder / "run.json").exists():
-        about = read_about(folder)
-        for what, mine in (("definition", prepared.digest), ("device", prepared.device.type)):
-            if about[what] != mine:
-                raise UserError(f"{folder} holds a run with another {what}: choose another folder with --out")
-        for name, mine in versions().items():
-            if name != "python" and about["versions"].get(name) != mine:
-                raise UserError(
-                    f"{folder} was begun with {name} {about['versions'].get(name)}, this is {mine}: "
-                    "its numbers would not fit together; choose another folder with --out"
-                )
-        return about
-    if folder.exists() and any(folder.iterdir()):
+    there = folder.names()  # before we look for run.json, which another process may be about to write
+    if "run.json" in folder.names():
+        return _same(prepared, folder)
+    if there:
         raise UserError(f"{folder} is not empty and not a run: choose another folder with --out")
     experiments = {}
     for name, experiment in prepared.experiments.items():
@@ -233,22 +182,23 @@ def _begin(prepared: Prepared, folder: Path) -> dict[str, Any]:
         "seconds": 0.0,
         "finished": False,
     }
-    write_json(folder / "run.json", about)
-    return read_about(folder)
+    folder.create("run.json", to_json(about))  # unless another shard was faster: then its plan is the plan
+    return _same(prepared, folder)
 
 
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    with writing(folder):
-        handle = os.open(folder / ".lock", os.O_CREAT | os.O_RDWR)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(handle)
-        raise UserError(
-            f"another process is writing {folder}: wait for it, or choose another folder with --out"
-        ) from None
-    try:
-        yield
-    finally:
-        os.close(handle)
+def _same(prepared: Prepared, folder: Folder) -> dict[str, Any]:
+    """The description of the run that a folder holds.
+
+    Raises: `UserError` when it is not this very run.
+    """
+    about = read_about(folder)
+    for what, mine in (("definition", prepared.digest), ("device", prepared.device.type)):
+        if about[what] != mine:
+            raise UserError(f"{folder} holds a run with another {what}: choose another folder with --out")
+    for name, mine in versions().items():
+        if name != "python" and about["versions"].get(name) != mine:
+            raise UserError(
+                f"{folder} was begun with {name} {about['versions'].get(name)}, this is {mine}: "
+                "its numbers would not fit together; choose another folder with --out"
+            )
+    return about
