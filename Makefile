@@ -21,8 +21,8 @@ test: $(VENV)/with-test
 slow: $(VENV)/with-test  ## what takes minutes: real clusters, an S3 server, processes that are killed
 	$(VENV)/bin/python -m pytest -m slow
 
-bench: $(VENV)/with-nothing
-	$(VENV)/bin/python benchmarks/population.py
+bench: $(VENV)/with-bench  ## the table of docs/performance.md
+	$(VENV)/bin/python benchmarks/population.py --rivals all --out docs/performance.md
 
 docs: $(VENV)/with-docs
 	$(VENV)/bin/python docs/generate.py

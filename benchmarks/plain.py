@@ -1,33 +1,56 @@
-"""What a user would otherwise write: one small GPT in plain PyTorch, trained one at a time or through torch.func."""
+"""What a user would otherwise write: one small GPT in plain PyTorch, trained in the ways that are at hand.
+
+Each way gives a function `advance(updates)`, which makes that many updates of every model.
+"""
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+VOCABULARY, HEADS, RATE = 32, 2, 1e-3
+DRAWN = 4  # batches that are drawn beforehand and used in turn: rivals do not pay for their data
+
+Advance = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class Size:
+    """What is trained: small networks on small batches, as in the studies."""
+
+    width: int
+    layers: int
+    context: int
+    batch: int
+
 
 class Block(nn.Module):
-    def __init__(self, width: int, heads: int) -> None:
+    def __init__(self, width: int) -> None:
         super().__init__()
-        self.heads = heads
         self.ln1, self.ln2 = nn.LayerNorm(width), nn.LayerNorm(width)
         self.qkv, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
         self.up, self.down = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
 
     def forward(self, x: Tensor) -> Tensor:
         n, t, w = x.shape
-        q, k, v = self.qkv(self.ln1(x)).view(n, t, 3, self.heads, w // self.heads).permute(2, 0, 3, 1, 4)
+        q, k, v = self.qkv(self.ln1(x)).view(n, t, 3, HEADS, w // HEADS).permute(2, 0, 3, 1, 4)
         x = x + self.out(F.scaled_dot_product_attention(q, k, v, is_causal=True).transpose(1, 2).reshape(n, t, w))
         return x + self.down(F.gelu(self.up(self.ln2(x))))
 
 
 class GPT(nn.Module):
-    def __init__(self, vocabulary: int, length: int, width: int, layers: int, heads: int) -> None:
+    def __init__(self, size: Size) -> None:
         super().__init__()
-        self.token, self.place = nn.Embedding(vocabulary, width), nn.Embedding(length, width)
-        self.blocks = nn.ModuleList(Block(width, heads) for _ in range(layers))
-        self.ln = nn.LayerNorm(width)
-        self.head = nn.Linear(width, vocabulary, bias=False)
-        self.register_buffer("places", torch.arange(length))
+        self.token, self.place = nn.Embedding(VOCABULARY, size.width), nn.Embedding(size.context, size.width)
+        self.blocks = nn.ModuleList(Block(size.width) for _ in range(size.layers))
+        self.ln = nn.LayerNorm(size.width)
+        self.head = nn.Linear(size.width, VOCABULARY, bias=False)
+        self.register_buffer("places", torch.arange(size.context))
 
     def forward(self, tokens: Tensor) -> Tensor:
         x = self.token(tokens) + self.place(self.places)
@@ -36,36 +59,89 @@ class GPT(nn.Module):
         return self.head(self.ln(x))
 
 
-def one_by_one(models: list[GPT], batches: Tensor, lr: float):
-    """A step of every model, each with its own fused AdamW, one after another."""
-    optimizers = [torch.optim.AdamW(model.parameters(), lr=lr, fused=True) for model in models]
-
-    def step(s: int) -> None:
-        for model, optimizer, tokens in zip(models, optimizers, batches[s], strict=True):
-            optimizer.zero_grad()
-            logits = model(tokens[:, :-1])
-            F.cross_entropy(logits.flatten(0, 1), tokens[:, 1:].flatten()).backward()
-            optimizer.step()
-
-    return step
+def loss_of(model: nn.Module, tokens: Tensor) -> Tensor:
+    logits = model(tokens[:, :-1])
+    return F.cross_entropy(logits.flatten(0, 1), tokens[:, 1:].flatten())
 
 
-def through_vmap(models: list[GPT], batches: Tensor, lr: float):
-    """A step of all models at once: torch.func.vmap over grad, AdamW on the stacked parameters."""
+def batches(size: Size, members: int) -> Tensor:
+    """`[batch, member, sample, position]`."""
+    return torch.randint(VOCABULARY, (DRAWN, members, size.batch, size.context + 1))
+
+
+@contextmanager
+def one_by_one(size: Size, members: int, compiled: bool = False) -> Iterator[Advance]:
+    """Every model with its own fused AdamW, one after another, on all cores."""
+    models = [GPT(size) for _ in range(members)]
+    optimizers = [torch.optim.AdamW(model.parameters(), lr=RATE, fused=True) for model in models]
+    drawn = batches(size, members)
+    loss = torch.compile(loss_of, dynamic=False) if compiled else loss_of
+
+    def advance(updates: int) -> None:
+        for i in range(updates):
+            for model, optimizer, tokens in zip(models, optimizers, drawn[i % DRAWN], strict=True):
+                optimizer.zero_grad()
+                loss(model, tokens).backward()
+                optimizer.step()
+
+    yield advance
+
+
+@contextmanager
+def through_vmap(size: Size, members: int) -> Iterator[Advance]:
+    """All models at once: torch.func.vmap over grad, AdamW on the stacked parameters."""
+    models = [GPT(size) for _ in range(members)]
     parameters, buffers = torch.func.stack_module_state(models)
-    skeleton = models[0]
+    drawn = batches(size, members)
 
     def loss(p, b, tokens):
-        logits = torch.func.functional_call(skeleton, (p, b), (tokens[:, :-1],))
+        logits = torch.func.functional_call(models[0], (p, b), (tokens[:, :-1],))
         return F.cross_entropy(logits.flatten(0, 1), tokens[:, 1:].flatten())
 
-    slope = torch.func.vmap(torch.func.grad(loss), in_dims=(0, 0, 0))
+    slope = torch.func.vmap(torch.func.grad(loss))
     leaves = list(parameters.values())
-    optimizer = torch.optim.AdamW(leaves, lr=lr, fused=True)
+    optimizer = torch.optim.AdamW(leaves, lr=RATE, fused=True)
 
-    def step(s: int) -> None:
-        for leaf, gradient in zip(leaves, slope(parameters, buffers, batches[s]).values(), strict=True):
-            leaf.grad = gradient
-        optimizer.step()
+    def advance(updates: int) -> None:
+        for i in range(updates):
+            for leaf, gradient in zip(leaves, slope(parameters, buffers, drawn[i % DRAWN]).values(), strict=True):
+                leaf.grad = gradient
+            optimizer.step()
 
-    return step
+    yield advance
+
+
+def _serve(pipe, size: Size, members: int) -> None:
+    torch.set_num_threads(1)
+    with one_by_one(size, members) as advance:
+        while updates := pipe.recv():
+            advance(updates)
+            pipe.send(True)
+
+
+@contextmanager
+def process_a_core(size: Size, members: int) -> Iterator[Advance]:
+    """The models shared out over a process a core, each of one thread; the processes stand ready."""
+    cores = min(torch.get_num_threads(), members)
+    shares = [members // cores + (i < members % cores) for i in range(cores)]
+    started = []
+    os.environ["OMP_NUM_THREADS"] = "1"
+    for share in shares:
+        here, there = multiprocessing.get_context("spawn").Pipe()
+        process = multiprocessing.get_context("spawn").Process(target=_serve, args=(there, size, share), daemon=True)
+        process.start()
+        started.append((here, process))
+    del os.environ["OMP_NUM_THREADS"]
+
+    def advance(updates: int) -> None:
+        for pipe, _ in started:
+            pipe.send(updates)
+        for pipe, _ in started:
+            pipe.recv()
+
+    try:
+        yield advance
+    finally:
+        for pipe, process in started:
+            pipe.send(0)
+            process.join()

@@ -3,7 +3,10 @@
 import uuid
 
 import pytest
+import torch
 from places import s3
+
+torch.set_num_threads(1)  # as every cohort has it
 
 
 @pytest.fixture(params=[0, 1])
@@ -26,3 +29,10 @@ def bucket(s3_server) -> str:
     name = f"runs-{uuid.uuid4().hex}"
     pytest.importorskip("boto3").client("s3").create_bucket(Bucket=name)
     return f"s3://{name}"
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(monkeypatch, tmp_path_factory, request):
+    """A cache of members for every test, so that none finds what another, or the user, left."""
+    place = tmp_path_factory.getbasetemp() / "caches" / str(abs(hash(request.node.nodeid)))
+    monkeypatch.setenv("ONTOGENY_CACHE", str(place))

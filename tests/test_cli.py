@@ -1,6 +1,8 @@
 """The command line, as its users meet it: commands and options, output, errors and exit codes."""
 
 import json
+import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -35,9 +37,11 @@ def ontogeny(monkeypatch, capsys, tmp_path):
 
 def test_the_commands_and_options_are_these():
     group = typer.main.get_command(cli.app)
+    commands = group.commands | {f"cache {name}": c for name, c in group.commands["cache"].commands.items()}
     options = {
         name: sorted(o for p in command.params for o in p.opts if o.startswith("--"))
-        for name, command in group.commands.items()
+        for name, command in commands.items()
+        if name != "cache"
     }
     assert options == {
         "list": ["--json"],
@@ -48,13 +52,15 @@ def test_the_commands_and_options_are_these():
             "--dry-run",
             "--executor",
             "--json",
+            "--mode",
+            "--no-cache",
             "--out",
             "--scale",
             "--seeds",
             "--set",
             "--shard",
         ],
-        "verify": ["--device", "--json", "--out", "--scale"],
+        "verify": ["--device", "--json", "--mode", "--no-cache", "--out", "--scale"],
         "report": ["--figures"],
         "export": ["--out", "--to"],
         "prove": ["--member"],
@@ -69,6 +75,8 @@ def test_the_commands_and_options_are_these():
             "--rows",
         ],
         "new": ["--out"],
+        "cache list": ["--json"],
+        "cache prune": ["--all", "--larger", "--older"],
     }
 
 
@@ -116,6 +124,32 @@ def test_levels_and_seeds_of_the_users_own(ontogeny):
     # Forward and backward of a map from 5 to 3 on 7 samples: 2 * 7 * 5 * 3 each, the input needing no gradient.
     assert experiments["main"]["flops"] == 6 * 20 * 2 * (2 * 7 * 5 * 3)
     assert experiments["drawn"]["seconds"] is None
+
+
+def test_members_are_kept_for_other_runs(ontogeny, tmp_path):
+    code, out, _ = ontogeny("cache")
+    assert (code, out) == (0, f"0 members, 0 B in {os.environ['ONTOGENY_CACHE']}\n")
+    assert ontogeny("run", STUDY, "--scale", "smoke")[0] == 0
+    code, out, _ = ontogeny("run", STUDY, "--scale", "smoke", "--seeds", "3", "--dry-run")
+    assert "main: 6 members from the cache, 3 members in 1 populations" in out
+    code, out, _ = ontogeny("run", STUDY, "--scale", "smoke", "--seeds", "3", "--dry-run", "--no-cache", "--json")
+    assert json.loads(out)["experiments"]["main"]["cached"] == 0
+    code, out, err = ontogeny("run", STUDY, "--scale", "smoke", "--seeds", "3", "--json")
+    assert code == 0
+    assert json.loads(out)["study"] == "small-study"
+    assert "main: 6 of 9 members from the cache" in err
+    assert "main: 9 members in" in err
+    code, _, err = ontogeny("run", STUDY, "--scale", "smoke", "--seeds", "3", "--no-cache", "--out", "other")
+    assert code == 0
+    assert "from the cache" not in err
+    code, out, _ = ontogeny("cache")
+    assert re.search(r"small-study +15 +[\d.]+ KB +\d+ s ago", out)
+    code, out, _ = ontogeny("cache", "--json")
+    assert [(s["study"], s["members"]) for s in json.loads(out)["studies"]] == [("small-study", 15)]
+    assert ontogeny("cache", "prune", "--older", "1d")[1].startswith("removed 0 members, 0 B; 15 members")
+    code, out, _ = ontogeny("cache", "prune", "--larger", "0")
+    assert out.startswith("removed 15 members, ")
+    assert "; 0 members, 0 B are left in" in out
 
 
 def test_a_table_of_the_users_own_is_checked(ontogeny, tmp_path):
@@ -179,6 +213,8 @@ def test_a_new_study_runs_as_it_is(ontogeny, tmp_path):
         (["embed-check", "nowhere.csv"], 2, "nowhere.csv"),
         (["embed-check", "few.csv"], 2, "perplexity 30 needs more than 31 rows"),
         (["embed-check", "few.csv", "--curve", "5,x"], 2, "--curve 5,x is not a list of numbers"),
+        (["cache", "prune"], 2, "nothing says what to remove: give --older 30d, --larger 5GB or --all"),
+        (["cache", "prune", "--older", "30"], 2, "'30' is not a time: write it like 12h or 30d"),
         (["new", "My Study"], 2, "cannot name a study"),
         (["new", "faithful-cot"], 2, "the package has a study 'faithful-cot' already"),
     ],

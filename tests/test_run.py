@@ -1,5 +1,6 @@
 """Runs and their store: resumed after real kills, proved, refused when they do not fit, whole or not there."""
 
+import dataclasses
 import json
 import random
 import shutil
@@ -24,12 +25,16 @@ from ontogeny.labelled import Labelled, Record
 from ontogeny.locate import find
 from ontogeny.prove import Proof, prove
 from ontogeny.run import Prepared, prepare, run
-from ontogeny.store import CohortStore, load
+from ontogeny.store import CohortStore, load, read_about
+from ontogeny.training.experiment import Training
 
 STUDY = str(Path(__file__).parent / "small_study.py")
 
 
 class Quiet:
+    def say(self, text):
+        pass
+
     def begin(self, experiment, cohorts):
         pass
 
@@ -117,6 +122,46 @@ def test_killed_runs_go_on_bit_for_bit(tmp_path):
     assert all(torch.equal(whole[name], killed[name]) for name in whole)
 
 
+class Listening(Quiet):
+    def __init__(self):
+        self.said = []
+
+    def say(self, text):
+        self.said.append(text)
+
+
+def test_a_compiled_run_says_so_and_can_be_proved(tmp_path):
+    listening = Listening()
+    run(dataclasses.replace(prepared(), mode="compiled"), tmp_path / "run", listening)
+    assert listening.said[0].startswith("compiling the updates")
+    assert {plan["mode"] for plan in read_about(tmp_path / "run")["experiments"].values()} == {"compiled"}
+    *_, proof = prove(tmp_path / "run", 1)
+    assert proof.holds
+    assert proof.compared
+    with pytest.raises(UserError, match="holds a run in mode compiled: choose another folder"):
+        run(dataclasses.replace(prepared(), mode="eager"), tmp_path / "run", Quiet())
+
+
+def test_without_a_compiler_updates_are_made_one_by_one(tmp_path, monkeypatch):
+    def none(*_, **__):
+        raise RuntimeError("no compiler found")
+
+    monkeypatch.setattr("torch._inductor.compile", none)
+    monkeypatch.setattr("ontogeny.training.compiled._programs", {})
+    with pytest.raises(UserError, match="cannot be compiled here .*no compiler found.*: use --mode eager"):
+        run(dataclasses.replace(prepared(), mode="compiled"), tmp_path / "asked", Quiet())
+    monkeypatch.setattr(Training, "pays_to_compile", lambda *_: True)
+    listening = Listening()
+    run(prepared(), tmp_path / "run", listening)
+    assert "no compiler found): they are made operation by operation" in listening.said[-1]
+    assert {plan["mode"] for plan in read_about(tmp_path / "run")["experiments"].values()} == {"eager"}
+
+
+def test_an_unknown_mode_is_refused():
+    with pytest.raises(UserError, match="no mode 'fast'"):
+        prepare(find(STUDY), "smoke", {}, None, "cpu", "fast")
+
+
 def test_cohorts_side_by_side_give_what_they_give_one_by_one(tmp_path):
     before = torch.get_num_threads()
     try:
@@ -186,7 +231,7 @@ def test_another_version_is_refused(finished, tmp_path):
     with pytest.raises(UserError, match="was begun with torch 1.0"):
         run(prepared(), tmp_path / "old", Quiet())
     path.write_text(json.dumps({**about, "format": 99}))
-    with pytest.raises(UserError, match="run format 99, this ontogeny reads format 1"):
+    with pytest.raises(UserError, match="run format 99, this ontogeny reads format 2"):
         load(tmp_path / "old", "main")
 
 
@@ -281,7 +326,7 @@ def test_dimensions_that_differ_between_populations_are_filled_with_nan(tmp_path
         record = Record(0, {"x": Labelled(torch.ones(1, width), ("member", "unit"), {"unit": list(range(width))})})
         CohortStore(tmp_path / "main" / f"cohort-{i:04d}").commit([record], {})
     rows = (vary(width=(2, 3)) * seeds(1)).rows()
-    about = dict(format=1, study="s", scale="desk", experiments=dict(main=dict(rows=rows, cohorts=[[0], [1]])))
+    about = dict(format=2, study="s", scale="desk", experiments=dict(main=dict(rows=rows, cohorts=[[0], [1]])))
     (tmp_path / "run.json").write_text(json.dumps(about))
     ds = load(tmp_path)
     assert np.isnan(ds.x.sel(member=0, unit=2)).all()

@@ -27,6 +27,9 @@ STUDY = str(Path(__file__).parent / "small_study.py")
 
 
 class Quiet:
+    def say(self, text):
+        pass
+
     def begin(self, experiment, cohorts):
         pass
 
@@ -190,7 +193,7 @@ def test_another_folder_of_the_same_name_is_refused(tmp_path):
     experiment = ready.experiments["main"]
     rows = experiment.factors.rows()
     for begun, folder in (("1999-01-01T00:00:00+0000", "run"), (read_about(tmp_path / "run")["created"], "elsewhere")):
-        piece = Advance(experiment, rows, ready.device, folder_at(tmp_path / folder), begun, "main", 0)
+        piece = Advance(experiment, rows, ready.device, False, folder_at(tmp_path / folder), begun, "main", 0)
         with pytest.raises(UserError, match="on this machine is not the folder of the run"):
             piece(print, lambda: False)
     assert not (tmp_path / "elsewhere").exists()

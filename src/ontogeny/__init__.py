@@ -1,11 +1,7 @@
 """A laboratory for the science of how neural networks learn."""
 
-import os
 from importlib import import_module
 from typing import Any
-
-# MKL picks its kernels by alignment and by thread count unless told not to, and reads this when it is first called.
-os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
 
 __version__ = "0.1.0"
 

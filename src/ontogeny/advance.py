@@ -1,6 +1,7 @@
 """Advancing: takes a cohort from where it was left to its end, and commits what it measures on the way."""
 
 import functools
+import platform
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
@@ -8,11 +9,12 @@ from dataclasses import dataclass
 
 import torch
 
-from ontogeny.errors import RunFailed, UserError
+from ontogeny.errors import CannotCompile, RunFailed, UserError
 from ontogeny.executors.contract import Progress
 from ontogeny.experiment import Experiment, Row
 from ontogeny.folder import Folder, folder_at
 from ontogeny.labelled import Record
+from ontogeny.machine import one_thread
 from ontogeny.store import CohortStore, cohort_name, read_about
 
 COMMIT_SECONDS = 5.0  # at most this much work is done again after a kill,
@@ -26,6 +28,7 @@ class Advance:
     experiment: Experiment
     rows: Sequence[Row]
     device: torch.device
+    compiled: bool
     run: Folder
     begun: str  # when the run was
     name: str  # of the experiment
@@ -41,20 +44,29 @@ class Advance:
         if stopped():
             return []
         _check_same(str(self.run), self.begun)
-        store = CohortStore(self.run.inside(self.name, cohort_name(self.index)))
+        store = self.store
         try:
             last = store.glance("finished", "alive")
             if "finished" not in last:
-                with store.folder.locked() if self.locks else nullcontext():
+                with one_thread(), store.folder.locked() if self.locks else nullcontext():
                     last = self._advance(store, look, stopped)
         except UserError:
             raise
+        except CannotCompile as error:
+            raise UserError(
+                f"updates cannot be compiled on {platform.node()} ({error}): use --mode eager and another folder"
+            ) from None
         except Exception as error:
             values = ", ".join(f"{k}={v}" for k, v in self.rows[0].items())
             reason = f"{type(error).__name__}: {error}"
             raise RunFailed(f"experiment {self.name!r} broke in the members from {values}: {reason}") from error
         alive = last.get("alive", torch.ones(len(self.rows)))
         return [row for row, lives in zip(self.rows, alive, strict=True) if not lives]
+
+    @property
+    def store(self) -> CohortStore:
+        """Where its segments are."""
+        return CohortStore(self.run.inside(self.name, cohort_name(self.index)))
 
     def _advance(
         self, store: CohortStore, look: Callable[[Progress], None], stopped: Callable[[], bool]
@@ -63,7 +75,7 @@ class Advance:
         state = store.state()
         if state is not None and "finished" in state:
             return state
-        cohort = self.experiment.open(self.rows, self.device)
+        cohort = self.experiment.open(self.rows, self.device, self.compiled)
         if state is not None:
             cohort.restore(state)
         pending: list[Record] = []

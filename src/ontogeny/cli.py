@@ -3,17 +3,20 @@
 import json
 import secrets
 import sys
+import time
 import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from ontogeny.errors import RunFailed, UserError, nearest
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from ontogeny.cache import MemberCache
     from ontogeny.executors.contract import Executor
     from ontogeny.run import Prepared
     from ontogeny.shard import Shard
@@ -37,6 +40,10 @@ Levels = Annotated[
     typer.Option("--set", metavar="FACTOR=VALUES", help="Other levels: --set noise=0,0.1. Repeatable."),
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+NoCache = Annotated[bool, typer.Option("--no-cache", help="Make every member, and keep none for other runs.")]
+Mode = Annotated[
+    str, typer.Option(help="How updates are made: eager, compiled, or auto, which compiles where it pays.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output, and nothing else there.")]
 
 
@@ -110,6 +117,7 @@ def run(
     seeds: Seeds = None,
     levels: Levels = None,
     device: Device = "auto",
+    mode: Mode = "auto",
     out: Annotated[
         str | None,
         typer.Option(metavar="FOLDER|URL", help="Where the run goes, such as s3://bucket/run; it is gone on with."),
@@ -124,6 +132,7 @@ def run(
         str | None, typer.Option(metavar="I/N", help="Only the I-th of N shares, each a command of its own.")
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would run, and stop.")] = False,
+    no_cache: NoCache = False,
     as_json: AsJson = False,
 ) -> None:
     """Run a study, judge its claims and write its report. The same command again goes on where it was left."""
@@ -132,12 +141,12 @@ def run(
     from ontogeny.shard import WHOLE, parse_shard
 
     share = parse_shard(shard) if shard else WHOLE
-    prepared = prepare(find(name), scale, _levels(levels or []), seeds, device)
+    prepared = prepare(find(name), scale, _levels(levels or []), seeds, device, mode)
     if dry_run:
-        _dry_run(prepared, as_json)
+        _dry_run(prepared, None if no_cache else _cache(), as_json)
         return
     folder = out or str(prepared.folder)
-    verdicts, left = _run(prepared, folder, _executor(executor, address, share), share)
+    verdicts, left = _run(prepared, folder, no_cache, _executor(executor, address, share), share)
     about = {"study": prepared.found.slug, "scale": scale, "run": folder}
     if as_json:
         _print_json(about | {"claims": _claims(verdicts), "finished": not left})
@@ -161,6 +170,8 @@ def verify(
     ] = None,
     scale: ScaleOption = "desk",
     device: Device = "auto",
+    no_cache: NoCache = False,
+    mode: Mode = "auto",
     as_json: AsJson = False,
     out: Annotated[Path, typer.Option(help="Folder that keeps the verdicts.")] = Path("verdicts"),
 ) -> None:
@@ -177,8 +188,8 @@ def verify(
         if scale not in one.study.scales:
             continue
         try:
-            prepared = prepare(one, scale, {}, None, device)
-            results[one.slug], _ = _run(prepared, str(prepared.folder))
+            prepared = prepare(one, scale, {}, None, device, mode)
+            results[one.slug], _ = _run(prepared, str(prepared.folder), no_cache)
             register(prepared, prepared.folder, results[one.slug], out)
         except UserError as error:
             _Debug.show(error)
@@ -304,6 +315,76 @@ def new(
     _out().print(f"{path} is there: ontogeny run {path} --scale smoke", highlight=False, soft_wrap=True)
 
 
+class _Listing(TyperGroup):
+    """A group whose command `list` is meant where none is named."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        named = args and (args[0] in self.commands or args[0] == "--help")
+        return super().parse_args(ctx, args if named else ["list", *args])
+
+
+cache_app = typer.Typer(cls=_Listing, help="The members that are kept for other runs: list them, or remove some.")
+app.add_typer(cache_app, name="cache")
+
+
+@cache_app.command("list")
+def list_cache(as_json: AsJson = False) -> None:
+    """The members that are kept, by study: how many, how large, and when they were last used."""
+    kept = _cache()
+    studies: dict[str, list[Any]] = {}
+    for entry in kept.entries():
+        studies.setdefault(entry.study, []).append(entry)
+    totals = [
+        {
+            "study": study,
+            "members": len(found),
+            "bytes": sum(e.bytes for e in found),
+            "used": max(e.used for e in found),
+        }
+        for study, found in sorted(studies.items())
+    ]
+    if as_json:
+        _print_json({"cache": str(kept.folder), "studies": totals})
+        return
+    from rich.table import Table
+
+    from ontogeny.amounts import show_bytes, show_seconds
+
+    table = Table("study", "members", "size", "last used", box=None, padding=(0, 2, 0, 0))
+    for line in totals:
+        ago = f"{show_seconds(time.time() - line['used'])} ago"
+        table.add_row(line["study"], f"{line['members']:,}", show_bytes(line["bytes"]), ago)
+    if totals:
+        _out().print(table)
+    members, size = sum(line["members"] for line in totals), sum(line["bytes"] for line in totals)
+    _out().print(f"{members:,} members, {show_bytes(size)} in {kept.folder}", highlight=False, soft_wrap=True)
+
+
+@cache_app.command()
+def prune(
+    older: Annotated[str | None, typer.Option(metavar="30d", help="Members not used for so long.")] = None,
+    larger: Annotated[
+        str | None, typer.Option(metavar="5GB", help="Those used longest ago, until no more is left than this.")
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
+) -> None:
+    """Remove members from the cache. Runs keep what they have."""
+    from ontogeny.amounts import parse_bytes, parse_seconds, show_bytes
+
+    if older is None and larger is None and not everything:
+        raise UserError("nothing says what to remove: give --older 30d, --larger 5GB or --all")
+    kept = _cache()
+    removed = kept.prune(
+        older=None if older is None else parse_seconds(older),
+        larger=None if larger is None else parse_bytes(larger),
+        everything=everything,
+    )
+    left = kept.entries()
+    gone, stays = (show_bytes(sum(e.bytes for e in entries)) for entries in (removed, left))
+    line = f"removed {len(removed):,} members, {gone}; {len(left):,} members, {stays} are left in {kept.folder}"
+    _out().print(line, highlight=False, soft_wrap=True)
+
+
 def main() -> None:
     """The command. User errors are one line and exit code 2, failed runs 1."""
     try:
@@ -336,10 +417,21 @@ class _Debug:
             traceback.print_exception(error)
 
 
+def _cache() -> "MemberCache":
+    from ontogeny.cache import MemberCache, place
+
+    return MemberCache(place(), lambda line: _err().print(line, highlight=False, markup=False, soft_wrap=True))
+
+
 def _run(
-    prepared: "Prepared", folder: str, executor: "Executor | None" = None, shard: "Shard | None" = None
+    prepared: "Prepared",
+    folder: str,
+    no_cache: bool,
+    executor: "Executor | None" = None,
+    shard: "Shard | None" = None,
 ) -> "tuple[list[Verdict], int]":
     """Gives the verdicts, none as long as cohorts are left to other shards, and how many are."""
+    from ontogeny.cache import MemberCache, place
     from ontogeny.progress import RichWatcher
     from ontogeny.review import judge_run, write_report
     from ontogeny.run import run as measure
@@ -349,7 +441,8 @@ def _run(
     on = f" on {executor}" if executor else ""
     _err().print(f"{prepared.found.slug} at {prepared.scale} scale into {folder}{on}", highlight=False, soft_wrap=True)
     try:
-        left = measure(prepared, folder, watcher, executor, shard or WHOLE)
+        cache = None if no_cache else MemberCache(place(), watcher.say)
+        left = measure(prepared, folder, watcher, cache, executor, shard or WHOLE)
     except KeyboardInterrupt:
         again = "what was committed is kept, and the same command goes on from there"
         raise UserError(f"interrupted: {again}") from None
@@ -410,17 +503,23 @@ def _value(text: str) -> Any:
     return {"true": True, "false": False}.get(text.lower(), text)
 
 
-def _dry_run(prepared: "Prepared", as_json: bool) -> None:
-    estimates = {
-        name: experiment.estimate(experiment.factors.rows(), prepared.device)
-        for name, experiment in prepared.experiments.items()
-    }
+def _dry_run(prepared: "Prepared", cache: "MemberCache | None", as_json: bool) -> None:
+    from ontogeny.reuse import Reuse
+    from ontogeny.run import left_to_make
+
+    reuse = cache and Reuse(cache, prepared.found.slug, prepared.experiments, prepared.device)
+    estimates, cached = {}, {}
+    for name, experiment in prepared.experiments.items():
+        rows, _, left = left_to_make(prepared, name, reuse)
+        cached[name] = len(rows) - len(left)
+        estimates[name] = experiment.estimate([rows[i] for i in left], prepared.device)
     if as_json:
-        experiments = {name: vars(estimate) for name, estimate in estimates.items()}
+        experiments = {name: {**vars(estimate), "cached": cached[name]} for name, estimate in estimates.items()}
         _print_json({"study": prepared.found.slug, "scale": prepared.scale, "experiments": experiments})
         return
     for name, estimate in estimates.items():
-        _out().print(f"{name}: {estimate}", highlight=False, markup=False, soft_wrap=True)
+        from_cache = f"{cached[name]:,} members from the cache, " if cached[name] else ""
+        _out().print(f"{name}: {from_cache}{estimate}", highlight=False, markup=False, soft_wrap=True)
 
 
 def _claims(verdicts: "list[Verdict]") -> list[dict[str, Any]]:

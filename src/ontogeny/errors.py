@@ -12,6 +12,10 @@ class RunFailed(UserError):
     """A run that broke on the way; what was committed is kept. The command line exits with 1."""
 
 
+class CannotCompile(Exception):
+    """Why updates cannot be compiled here: a run then makes them operation by operation."""
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """A hint to end an "unknown name" error with: the nearest known name, or all of them when none is near."""
     known = sorted(known)

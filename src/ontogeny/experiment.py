@@ -93,9 +93,16 @@ class Experiment(Part):
         """Splits the rows into cohorts: what shares a structure stands together, in pieces that fit the machine."""
         raise NotImplementedError
 
-    def open(self, rows: Sequence[Row], device: torch.device) -> Cohort:
-        """Starts the members of these rows, which share a structure."""
+    def open(self, rows: Sequence[Row], device: torch.device, compiled: bool = False) -> Cohort:
+        """Starts the members of these rows, which share a structure.
+
+        Raises: `CannotCompile` when compiled updates are asked for and not to be had.
+        """
         raise NotImplementedError
+
+    def pays_to_compile(self, cohorts: Sequence[Sequence[Row]], device: torch.device) -> bool:
+        """Whether compiled updates save more time in these cohorts than it takes to compile them."""
+        return False
 
     def estimate(self, rows: Sequence[Row], device: torch.device) -> Estimate:
         """What the rows will take, as far as it can be told beforehand."""

@@ -7,7 +7,7 @@ import tempfile
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +68,10 @@ class Folder(ABC):
     @abstractmethod
     def drop(self, name: str, file: str) -> None:
         """Removes a file of what was added under a name, where it is still there."""
+
+    @abstractmethod
+    def remove(self, name: str) -> None:
+        """Removes a folder in this one with all that it holds, where it is there."""
 
     @abstractmethod
     def locked(self, *, shared: bool = False) -> AbstractContextManager[None]:
@@ -164,6 +168,10 @@ class LocalFolder(Folder):
     def drop(self, name: str, file: str) -> None:
         (self.path / name / file).unlink(missing_ok=True)
 
+    def remove(self, name: str) -> None:
+        with writing(self), suppress(FileNotFoundError):
+            shutil.rmtree(self.path / name)
+
     @contextmanager
     def locked(self, *, shared: bool = False) -> Iterator[None]:
         with writing(self):
@@ -254,12 +262,12 @@ class ObjectFolder(Folder):
                     self.fs.put_file(str(path), f"{self.path}/{name}/{token}/{path.name}")
         added = self.inside(name)
         if not added.create(DONE, token):
-            added._remove(token)
+            added.remove(token)
             raise _taken(self, name)
         # With it goes what a process that was killed left half-written.
         for other in added.names():
             if other not in (DONE, token):
-                added._remove(other)
+                added.remove(other)
 
     @contextmanager
     def opened(self, name: str, file: str) -> Iterator[Path]:
@@ -273,11 +281,12 @@ class ObjectFolder(Folder):
             return self.fs.cat_file(self._place(name, file), start=start, end=end)
 
     def drop(self, name: str, file: str) -> None:
-        with self._reached():
-            try:
-                self.fs.rm_file(self._place(name, file))
-            except FileNotFoundError:
-                return
+        with suppress(FileNotFoundError), self._reached():
+            self.fs.rm_file(self._place(name, file))
+
+    def remove(self, name: str) -> None:
+        with suppress(FileNotFoundError), self._reached():
+            self.fs.rm(f"{self.path}/{name}", recursive=True)
 
     @contextmanager
     def locked(self, *, shared: bool = False) -> Iterator[None]:
@@ -286,13 +295,6 @@ class ObjectFolder(Folder):
     def _place(self, name: str, file: str) -> str:
         token = self.fs.cat_file(f"{self.path}/{name}/{DONE}").decode()
         return f"{self.path}/{name}/{token}/{file}"
-
-    def _remove(self, name: str) -> None:
-        with self._reached():
-            try:
-                self.fs.rm(f"{self.path}/{name}", recursive=True)
-            except FileNotFoundError:
-                return
 
     @contextmanager
     def _reached(self, *, creating: bool = False) -> Iterator[None]:

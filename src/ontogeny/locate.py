@@ -2,6 +2,7 @@
 
 import importlib.util
 import sys
+import time
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from ontogeny.errors import UserError, nearest
 from ontogeny.study import Study
 
 _TEXTS: dict[str, str] = {}  # of the users' own studies that are loaded, by the name of their module
+_LOADED: dict[str, float] = {}  # when the files of studies were, by the name of the module
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,7 @@ def _load(path: Path) -> ModuleType:
     sys.modules[name] = module
     if not inside:
         _TEXTS[name] = path.read_text(encoding="utf-8", errors="replace")
+    _LOADED[name] = time.time()
     try:
         spec.loader.exec_module(module)
     except SyntaxError as error:
@@ -87,6 +90,11 @@ def adopt(studies: Mapping[str, str]) -> None:
             sys.modules[name] = module = ModuleType(name)
             exec(compile(text, f"{name}.py", "exec"), module.__dict__)
             _TEXTS[name] = text
+
+
+def loaded(module: ModuleType, otherwise: float) -> float:
+    """When a study's file was loaded, in seconds since 1970; `otherwise` for any other module."""
+    return _LOADED.get(module.__name__, otherwise)
 
 
 def line_in(path: Path, error: BaseException) -> int | None:

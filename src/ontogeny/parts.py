@@ -1,12 +1,9 @@
 """Parts: the frozen, described, comparable values that studies are made of (tasks, models, optimizers, measures)."""
 
-import ast
 import dataclasses
 import functools
 import hashlib
-import inspect
 import json
-import textwrap
 import types
 import typing
 from collections.abc import Mapping, Sequence
@@ -17,6 +14,7 @@ import torch
 from torch import Tensor
 
 from ontogeny.errors import UserError, nearest
+from ontogeny.sources import collect_sources
 
 P = TypeVar("P")
 Self = TypeVar("Self", bound="Part")  # typing.Self, which beartype cannot check method by method
@@ -200,8 +198,9 @@ def structure(value: Any) -> Any:
 def describe(value: Any, *, per_member: bool = True) -> Any:
     """A value as plain JSON data: what a run's folder keeps and what addresses are made of.
 
-    Functions are described by the syntax trees of their source and of what they use of their own module, so that an
-    edit of the code changes the description while an edit of its comments, layout or docstrings does not.
+    Functions and classes are described by the syntax trees of their source and of what they use of their own module, or
+    of another that is the user's and not an installed package's. So an edit of the code changes the description while
+    an edit of its comments, layout or docstrings does not.
     """
     match value:
         case Part():
@@ -223,47 +222,22 @@ def describe(value: Any, *, per_member: bool = True) -> Any:
         case functools.partial():
             return {"function": describe(value.func), "arguments": describe([*value.args, value.keywords])}
         case types.FunctionType():
-            return {"function": value.__qualname__, "source": _source_digest(value)}
-        case _ if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            return {"function": value.__qualname__, "source": source_digest(value)}
+        case types.MethodType() if isinstance(value.__self__, type):
+            return {"function": describe(value.__func__), "of": describe(value.__self__)}
+        case type():
+            return {"class": f"{value.__module__}.{value.__qualname__}", "source": source_digest(value)}
+        case _ if dataclasses.is_dataclass(value):
             return describe({f.name: getattr(value, f.name) for f in dataclasses.fields(value)}, per_member=per_member)
         case _:
             return str(value)
 
 
-def _source_digest(function: types.FunctionType) -> str:
-    seen: dict[str, str] = {}
-    _collect_sources(function, seen)
-    return hashlib.sha256(json.dumps(seen, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def _collect_sources(function: types.FunctionType, seen: dict[str, str]) -> None:
-    """Adds the syntax tree of a function and of the functions and constants of its module that it refers to."""
-    seen[function.__qualname__] = _syntax(function)
-    for name in _names(function.__code__):
-        used = function.__globals__.get(name)
-        if isinstance(used, types.FunctionType) and used.__module__ == function.__module__:
-            if used.__qualname__ not in seen:
-                _collect_sources(used, seen)
-        elif isinstance(used, bool | int | float | str | tuple | Part):
-            seen[name] = json.dumps(describe(used), sort_keys=True)
-
-
-def _names(code: types.CodeType) -> set[str]:
-    inner = (c for c in code.co_consts if isinstance(c, types.CodeType))
-    return set(code.co_names).union(*(_names(c) for c in inner))
-
-
-def _syntax(function: types.FunctionType) -> str:
-    try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
-    except (SyntaxError, OSError):  # a lambda's source is a piece of a larger expression, or there is no file
-        return (
-            f"{function.__code__.co_code.hex()} {[c for c in function.__code__.co_consts if not inspect.iscode(c)]!r}"
-        )
-    for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef) and ast.get_docstring(node, clean=False) is not None:
-            node.body = node.body[1:] or [ast.Pass()]
-    return ast.dump(tree)
+def source_digest(code: types.FunctionType | type) -> str:
+    """16 hexadecimal digits of a function's or class's source, and of what it uses."""
+    sources, constants = collect_sources(code, plain=(bool, int, float, str, tuple, Part))
+    told = {name: json.dumps(describe(value), sort_keys=True) for name, value in constants.items()}
+    return hashlib.sha256(json.dumps({**sources, **told}, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def digest(value: Any) -> str:

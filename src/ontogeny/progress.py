@@ -31,6 +31,10 @@ class RichWatcher:
         )
         self.task: TaskID | None = None
 
+    def say(self, text: str) -> None:
+        """Prints a line."""
+        self.console.print(text, style="dim", highlight=False, markup=False, soft_wrap=True)
+
     def begin(self, experiment: str, cohorts: Sequence[Sequence[Row]]) -> None:
         """Starts a bar for an experiment."""
         self.name = experiment

@@ -8,9 +8,11 @@ import numpy as np
 import torch
 
 from ontogeny.errors import RunFailed, UserError
+from ontogeny.experiment import Experiment, Row
 from ontogeny.folder import Place
 from ontogeny.labelled import Record
 from ontogeny.locate import find
+from ontogeny.machine import one_thread
 from ontogeny.run import Prepared, prepare
 from ontogeny.store import load, read_about
 
@@ -58,8 +60,16 @@ def prove(folder: Place, choice: int) -> Iterator[tuple[int, int] | Proof]:
     name, member = members[choice % len(members)]
     row = about["experiments"][name]["rows"][member]
     stored = load(folder, name).isel(member=[member])
-    cohort = prepared.experiments[name].open([row], prepared.device)
-    exact = prepared.device.type == "cpu"
+    compiled = about["experiments"][name]["mode"] == "compiled"
+    with one_thread():
+        yield from _compared(prepared.experiments[name], name, row, prepared.device, compiled, stored)
+
+
+def _compared(
+    experiment: Experiment, name: str, row: Row, device: torch.device, compiled: bool, stored: Any
+) -> Iterator[tuple[int, int] | Proof]:
+    cohort = experiment.open([row], device, compiled)
+    exact = device.type == "cpu"
     compared = differing = 0
     where = ""
     for record in cohort.records():
@@ -72,7 +82,7 @@ def prove(folder: Place, choice: int) -> Iterator[tuple[int, int] | Proof]:
         progress = cohort.progress()
         yield progress["done"], progress["total"]
     if not compared:
-        raise RunFailed(f"nothing was measured in member {member} of {name!r}, so there is nothing to compare")
+        raise RunFailed(f"nothing was measured of {row} in {name!r}, so there is nothing to compare")
     yield Proof(name, row, compared, differing, where, exact)
 
 

@@ -1,16 +1,18 @@
 """A run: one execution of a study, planned, kept on disk, taken up again where it was left."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
 
 from ontogeny.advance import Advance
-from ontogeny.errors import UserError, nearest
+from ontogeny.cache import MemberCache
+from ontogeny.errors import CannotCompile, UserError, nearest
 from ontogeny.executors.contract import Executor, Progress
 from ontogeny.executors.local import Local
 from ontogeny.experiment import Experiment, Row
@@ -18,12 +20,15 @@ from ontogeny.factors import FIRST_SEED
 from ontogeny.files import to_json
 from ontogeny.folder import Folder, Place, folder_at
 from ontogeny.locate import Found
-from ontogeny.machine import hardware, versions
+from ontogeny.machine import hardware, one_thread, threads, versions
 from ontogeny.memory import keep_freed
 from ontogeny.parts import describe, digest
+from ontogeny.reuse import TAKEN, Reuse
 from ontogeny.shard import WHOLE, Shard
 from ontogeny.store import FORMAT, CohortStore, cohort_name, read_about
 from ontogeny.study import definition
+
+MODES = ("auto", "eager", "compiled")
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,7 @@ class Prepared:
     experiments: Mapping[str, Experiment]
     levels: Mapping[str, Sequence[Any]]
     device: torch.device
+    mode: str = "auto"
 
     @property
     def digest(self) -> str:
@@ -52,6 +58,10 @@ class Prepared:
 class Watcher(Protocol):
     """Someone who looks on while a run goes; `look` is called from several threads."""
 
+    def say(self, text: str) -> None:
+        """Something worth a line."""
+        ...
+
     def begin(self, experiment: str, cohorts: Sequence[Sequence[Row]]) -> None:
         """An experiment starts."""
         ...
@@ -65,12 +75,24 @@ class Watcher(Protocol):
         ...
 
 
-def prepare(found: Found, scale: str, levels: Mapping[str, Sequence[Any]], seeds: int | None, device: str) -> Prepared:
+def prepare(
+    found: Found,
+    scale: str,
+    levels: Mapping[str, Sequence[Any]],
+    seeds: int | None,
+    device: str,
+    mode: str = "auto",
+) -> Prepared:
     """A study at a scale, with other levels for some factors and another number of seeds.
+
+    `mode` is how updates are made: "eager", operation by operation, "compiled", or "auto", which compiles where that
+    saves more time than it takes. In either a member has the same bits in any company, but not those of the other.
 
     Raises: `UserError` for a scale or factor that the study has not, values that cannot work, or a device that is not
     there.
     """
+    if mode not in MODES:
+        raise UserError(f"no mode {mode!r}: {nearest(mode, MODES)}")
     levels = dict(levels)
     if seeds is not None:
         if seeds < 1:
@@ -87,7 +109,7 @@ def prepare(found: Found, scale: str, levels: Mapping[str, Sequence[Any]], seeds
         )
         for name, experiment in experiments.items()
     }
-    return Prepared(found, scale, changed, levels, pick_device(device))
+    return Prepared(found, scale, changed, levels, pick_device(device), mode)
 
 
 def pick_device(name: str) -> torch.device:
@@ -104,33 +126,44 @@ def pick_device(name: str) -> torch.device:
 
 
 def run(
-    prepared: Prepared, place: Place, watcher: Watcher, executor: Executor | None = None, shard: Shard = WHOLE
+    prepared: Prepared,
+    place: Place,
+    watcher: Watcher,
+    cache: MemberCache | None = None,
+    executor: Executor | None = None,
+    shard: Shard = WHOLE,
 ) -> int:
     """Measures everything a study asks for into a folder, going on where an earlier run of it was left.
 
-    `executor` says who does it (this process when none is given), `shard` which share of it; gives how many cohorts are
-    left for other shards, so 0 for a run that is finished.
+    Members that the `cache` holds are taken from it, and those that are made are put there, save by a shard.
+    `executor` says who does the work (this process when none is given), `shard` which share of it; gives how many
+    cohorts are left for other shards, so 0 for a run that is finished.
 
     Raises: `UserError` for a folder that holds another run, or that another process is writing; `RunFailed` when an
     experiment breaks.
     """
     keep_freed()
-    folder = folder_at(place)
-    about = _begin(prepared, folder)
-    started = time.monotonic()
+    executor, folder = executor or Local(), folder_at(place)
+    reuse = None
+    if cache is not None and shard.whole:
+        reuse = Reuse(cache, prepared.found.slug, prepared.experiments, prepared.device)
+    with threads(executor.cores() * shard.count):  # for which the work is divided
+        about = _begin(prepared, folder, reuse, watcher)
     with folder.locked(shared=not shard.whole):
-        before = 0
-        for name, experiment in prepared.experiments.items():
-            plan = about["experiments"][name]
+        with threads(executor.cores() * shard.count):
+            if "run.json" in folder.names():
+                about = _begin(prepared, folder, reuse, watcher)  # as another process may have begun it meanwhile
+            about = _placed(prepared, folder, about, reuse, shard)
+        started, before = time.monotonic(), 0
+        for name, plan in about["experiments"].items():
             mine = shard.of(range(len(plan["cohorts"])), before)
             before += len(plan["cohorts"])
-            cohorts = [[plan["rows"][i] for i in plan["cohorts"][index]] for index in mine]
-            work = [
-                Advance(experiment, rows, prepared.device, folder, about["created"], name, index, not shard.whole)
-                for index, rows in zip(mine, cohorts, strict=True)
-            ]
-            watcher.begin(name, cohorts)
-            watcher.end(name, _advance_all(executor or Local(), work, prepared.device, watcher))
+            work = _work(prepared, folder, about, name, mine, locks=not shard.whole)
+            watcher.begin(name, [piece.rows for piece in work])
+            for index in set(mine) & set(plan.get("cached", ())):
+                watcher.look(mine.index(index), TAKEN)
+            keep = partial(reuse.keep, name, plan) if reuse is not None and not about["finished"] else None
+            watcher.end(name, _advance_all(executor, work, prepared.device, watcher, keep))
         left = 0 if shard.whole else _left(about, folder)
         if not about["finished"] and not left:
             seconds = about["seconds"] + time.monotonic() - started
@@ -138,13 +171,45 @@ def run(
     return left
 
 
-def _advance_all(executor: Executor, work: Sequence[Advance], device: torch.device, watcher: Watcher) -> list[Row]:
-    """Takes cohorts to their end; gives the rows that diverged."""
+def _work(
+    prepared: Prepared, folder: Folder, about: Mapping[str, Any], name: str, cohorts: Sequence[int], *, locks: bool
+) -> list[Advance]:
+    """Some cohorts of an experiment, as work to be done."""
+    plan = about["experiments"][name]
+    return [
+        Advance(
+            experiment=prepared.experiments[name],
+            rows=[plan["rows"][i] for i in plan["cohorts"][index]],
+            device=prepared.device,
+            compiled=plan["mode"] == "compiled",
+            run=folder,
+            begun=about["created"],
+            name=name,
+            index=index,
+            locks=locks,
+        )
+        for index in cohorts
+    ]
+
+
+def _advance_all(
+    executor: Executor,
+    work: Sequence[Advance],
+    device: torch.device,
+    watcher: Watcher,
+    keep: Callable[[int, CohortStore], None] | None,
+) -> list[Row]:
+    """Takes cohorts to their end; gives the rows that diverged.
+
+    `keep` is told of every cohort that came to its end, or that was left because all were told to stop.
+    """
     diverged: dict[int, list[Row]] = {}
     with closing(executor.results(work, device, watcher.look)) as results:
-        for index, rows in results:
-            diverged[index] = rows
-    return [row for index in sorted(diverged) for row in diverged[index]]
+        for i, rows in results:
+            diverged[i] = rows
+            if keep is not None:
+                keep(work[i].index, work[i].store)
+    return [row for i in sorted(diverged) for row in diverged[i]]
 
 
 def _left(about: Mapping[str, Any], folder: Folder) -> int:
@@ -154,8 +219,11 @@ def _left(about: Mapping[str, Any], folder: Folder) -> int:
     return sum("finished" not in store.glance("finished") for store in stores)
 
 
-def _begin(prepared: Prepared, folder: Folder) -> dict[str, Any]:
-    """The run's description: that of the folder when it holds this very run, else a new one."""
+def _begin(prepared: Prepared, folder: Folder, reuse: Reuse | None, watcher: Watcher) -> dict[str, Any]:
+    """The run's description: that of the folder when it holds this very run, else a new one, not yet written.
+
+    In a new one the rows that the cache seems to hold are in no cohort yet.
+    """
     there = folder.names()  # before we look for run.json, which another process may be about to write
     if "run.json" in folder.names():
         return _same(prepared, folder)
@@ -163,10 +231,8 @@ def _begin(prepared: Prepared, folder: Folder) -> dict[str, Any]:
         raise UserError(f"{folder} is not empty and not a run: choose another folder with --out")
     experiments = {}
     for name, experiment in prepared.experiments.items():
-        rows = experiment.factors.rows()
-        cohorts = experiment.plan(rows, prepared.device)
-        experiments[name] = {"definition": describe(experiment), "rows": rows, "cohorts": cohorts}
-    about = {
+        experiments[name] = {"definition": describe(experiment), **_arranged(prepared, name, reuse, watcher)}
+    return {
         "format": FORMAT,
         "study": prepared.found.slug,
         "source": prepared.found.source,
@@ -182,8 +248,6 @@ def _begin(prepared: Prepared, folder: Folder) -> dict[str, Any]:
         "seconds": 0.0,
         "finished": False,
     }
-    folder.create("run.json", to_json(about))  # unless another shard was faster: then its plan is the plan
-    return _same(prepared, folder)
 
 
 def _same(prepared: Prepared, folder: Folder) -> dict[str, Any]:
@@ -192,6 +256,9 @@ def _same(prepared: Prepared, folder: Folder) -> dict[str, Any]:
     Raises: `UserError` when it is not this very run.
     """
     about = read_about(folder)
+    modes = {plan["mode"] for plan in about["experiments"].values()}
+    if prepared.mode != "auto" and modes != {prepared.mode}:
+        raise UserError(f"{folder} holds a run in mode {', '.join(sorted(modes))}: choose another folder with --out")
     for what, mine in (("definition", prepared.digest), ("device", prepared.device.type)):
         if about[what] != mine:
             raise UserError(f"{folder} holds a run with another {what}: choose another folder with --out")
@@ -201,4 +268,89 @@ def _same(prepared: Prepared, folder: Folder) -> dict[str, Any]:
                 f"{folder} was begun with {name} {about['versions'].get(name)}, this is {mine}: "
                 "its numbers would not fit together; choose another folder with --out"
             )
+    return about
+
+
+def _arranged(prepared: Prepared, name: str, reuse: Reuse | None, watcher: Watcher) -> dict[str, Any]:
+    """An experiment's rows, the mode of them all, and the cohorts of those that the cache does not seem to hold."""
+    experiment = prepared.experiments[name]
+    rows, mode, left = left_to_make(prepared, name, reuse)
+    cohorts = _plan(experiment, rows, left, prepared.device)
+    if cohorts:
+        wanted, members = mode, [[rows[i] for i in cohort] for cohort in cohorts]
+        mode = _mode(prepared, wanted, experiment, members, watcher)
+        if reuse is not None and wanted not in ("auto", mode):  # compiled, as the cache has them, which fails here
+            held = set(reuse.held(name, rows, mode))
+            cohorts = _plan(experiment, rows, [i for i in range(len(rows)) if i not in held], prepared.device)
+    arranged = {"rows": rows, "cohorts": cohorts, "mode": mode}
+    return arranged if reuse is None else {**arranged, "addresses": reuse.addresses(name, rows, mode)}
+
+
+def left_to_make(prepared: Prepared, name: str, reuse: Reuse | None) -> tuple[list[Row], str, list[int]]:
+    """An experiment's rows, its mode, and the indices of the rows that the cache does not seem to hold.
+
+    All members of a run share a mode: where none is asked for, the one in which the cache holds most.
+    """
+    rows = prepared.experiments[name].factors.rows()
+    modes = ("eager", "compiled") if prepared.mode == "auto" else (prepared.mode,)
+    held = {} if reuse is None else {mode: set(reuse.held(name, rows, mode)) for mode in modes}
+    mode = max(held, key=lambda mode: len(held[mode]), default=prepared.mode)
+    if not held.get(mode):
+        return rows, prepared.mode, list(range(len(rows)))
+    return rows, mode, [i for i in range(len(rows)) if i not in held[mode]]
+
+
+def _plan(experiment: Experiment, rows: Sequence[Row], members: Sequence[int], device: torch.device) -> list[list[int]]:
+    """Cohorts of some of an experiment's rows."""
+    planned = experiment.plan([rows[i] for i in members], device) if members else []
+    return [[members[i] for i in cohort] for cohort in planned]
+
+
+def _mode(
+    prepared: Prepared, wanted: str, experiment: Experiment, cohorts: Sequence[Sequence[Row]], watcher: Watcher
+) -> Literal["eager", "compiled"]:
+    """How an experiment's updates are made, once and for all of its members."""
+    if wanted == "eager" or not (wanted == "compiled" or experiment.pays_to_compile(cohorts, prepared.device)):
+        return "eager"
+    watcher.say("compiling the updates, for half a minute or so; once for each shape")
+    try:
+        with one_thread():
+            experiment.open(cohorts[0], prepared.device, True)
+    except CannotCompile as error:
+        if prepared.mode == "compiled":
+            raise UserError(f"updates cannot be compiled here ({error}): use --mode eager") from None
+        watcher.say(f"updates cannot be compiled here ({error}): they are made operation by operation")
+        return "eager"
+    return "compiled"
+
+
+def _placed(
+    prepared: Prepared, folder: Folder, about: dict[str, Any], reuse: Reuse | None, shard: Shard
+) -> dict[str, Any]:
+    """The run's description, written, with every row in a cohort: those out of the cache in finished ones of their own.
+
+    Whatever kills this on the way, the next attempt takes it up: rows in no cohort are looked for again.
+    """
+    if "run.json" not in folder.names():
+        folder.create("run.json", to_json(about))  # unless another shard was faster: then its plan is the plan
+        about = _same(prepared, folder)
+    for name, experiment in prepared.experiments.items():
+        plan = about["experiments"][name]
+        cohorts = plan["cohorts"]
+        if reuse is not None and not about["finished"]:
+            reuse.compare(name, plan)
+        if not (left := set(range(len(plan["rows"]))) - {i for members in cohorts for i in members}):
+            continue
+        if not shard.whole:
+            raise UserError(f"{folder} was left before it was divided: run the same command without --shard {shard}")
+        for dead in folder.inside(name).names():
+            if dead.startswith("cohort-") and dead not in {cohort_name(i) for i in range(len(cohorts))}:
+                folder.inside(name).remove(dead)  # an attempt that was killed
+        if reuse is not None:
+            adopted = reuse.adopt(name, plan, sorted(left), folder.inside(name))
+            plan["cached"] = [*range(len(cohorts), len(cohorts) + len(adopted))]
+            cohorts += adopted
+            left -= {i for members in adopted for i in members}
+        cohorts += _plan(experiment, plan["rows"], sorted(left), prepared.device)
+        folder.write("run.json", to_json(about).encode())
     return about

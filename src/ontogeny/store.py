@@ -23,14 +23,19 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ontogeny.errors import UserError, nearest
-from ontogeny.files import parse_json
+from ontogeny.files import parse_json, sync
 from ontogeny.folder import Place, folder_at
-from ontogeny.labelled import Record
+from ontogeny.labelled import Labelled, Record
 
-FORMAT = 1
-VALUES, STATE = "values.safetensors", "state.safetensors"  # the files of a segment
+FORMAT = 2
+VALUES, STATE = FILES = ("values.safetensors", "state.safetensors")  # of a segment
 
 Piece = tuple[np.ndarray, tuple[str, ...], dict[str, list[Any]], str]
+
+
+def cohort_name(index: int) -> str:
+    """The name of a cohort's folder."""
+    return f"cohort-{index:04d}"
 
 
 class CohortStore:
@@ -77,12 +82,18 @@ class CohortStore:
             self.known = self.stateful = self.segments()
         name = f"segment-{len(self.known):08d}"
         with self.folder.adding(name) as beside:
-            tensors, labels = _flatten(records)
-            save_file(tensors, beside / VALUES, metadata={"records": json.dumps(labels)})
-            save_file({k: v.detach().cpu().contiguous() for k, v in state.items()}, beside / STATE)
+            write_segment(beside, records, state)
         for old in self.stateful:
             self.folder.drop(old, STATE)
         self.known, self.stateful = [*self.known, name], [name]
+
+    def records(self) -> list[Record]:
+        """Everything that was measured, in order."""
+        found: list[Record] = []
+        for segment in self.segments():
+            with self._reading(segment, VALUES) as path:
+                found += _read_records(path)
+        return found
 
     def dataset(self) -> xr.Dataset:
         """Everything that was measured, with dims `member`, `step` and the measures' own."""
@@ -116,6 +127,23 @@ class CohortStore:
                 f"{self.folder}/{segment}/{file} is missing or corrupt ({error}): delete {self.folder} and run the "
                 "same command to redo its members"
             ) from None
+
+
+def write_segment(folder: Path, records: Sequence[Record], state: dict[str, Tensor]) -> None:
+    """Writes both files of a segment into a folder, and waits until they are on the disk."""
+    tensors, labels = _flatten(records)
+    save_file(tensors, folder / VALUES, metadata={"records": json.dumps(labels)})
+    save_file({k: v.detach().cpu().contiguous() for k, v in state.items()}, folder / STATE)
+    for name in FILES:
+        sync(folder / name)
+
+
+def read_segment(folder: Path) -> tuple[list[Record], dict[str, Tensor]]:
+    """What `write_segment` wrote.
+
+    Raises: what safetensors and JSON raise for a file that is missing or corrupt.
+    """
+    return list(_read_records(folder / VALUES)), _read_tensors(folder / STATE)
 
 
 def load(run: Place, experiment: str | None = None) -> xr.Dataset:
@@ -156,11 +184,6 @@ def load(run: Place, experiment: str | None = None) -> xr.Dataset:
     )
 
 
-def cohort_name(index: int) -> str:
-    """The name of a cohort's folder."""
-    return f"cohort-{index:04d}"
-
-
 def read_about(run: Place) -> dict[str, Any]:
     """What a run says of itself.
 
@@ -199,6 +222,16 @@ def _read_values(path: Path) -> Iterator[tuple[int | None, str, Piece]]:
             for name, label in record["values"].items():
                 values = file.get_tensor(f"{i}/{name}")
                 yield record["step"], name, (values, tuple(label["dims"]), label["coords"], label["unit"])
+
+
+def _read_records(path: Path) -> Iterator[Record]:
+    with safe_open(path, framework="pt") as file:
+        for i, record in enumerate(json.loads(file.metadata()["records"])):
+            arrays = {
+                name: Labelled(file.get_tensor(f"{i}/{name}"), tuple(label["dims"]), label["coords"], label["unit"])
+                for name, label in record["values"].items()
+            }
+            yield Record(record["step"], arrays)
 
 
 def _read_tensors(path: Path) -> dict[str, Tensor]:

@@ -35,8 +35,8 @@ class Trial(Experiment):
         """Every member by itself."""
         return [[i] for group in self.populations(rows) for i in group]
 
-    def open(self, rows: Sequence[Row], device: torch.device) -> "TrialCohort":
-        """Calls that are still to be made."""
+    def open(self, rows: Sequence[Row], device: torch.device, compiled: bool = False) -> "TrialCohort":
+        """Calls that are still to be made; a function is called as it is, compiled or not."""
         return TrialCohort(self.function, rows, device)
 
 

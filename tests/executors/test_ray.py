@@ -29,6 +29,9 @@ class Watches:
     def __init__(self, folder: Path, act) -> None:
         self.folder, self.act, self.acted, self.looks = folder, act, False, 0
 
+    def say(self, text):
+        pass
+
     def begin(self, experiment, cohorts):
         pass
 
@@ -99,7 +102,7 @@ def test_killed_workers_and_a_lost_node_change_no_number(cluster, whole, tmp_pat
     watcher = Watches(tmp_path / "run", lose)
     executor = Ray()
     assert str(executor) == "Ray: 2 nodes, 2 CPUs"
-    run(prepare(find(SLOW), "desk", {}, None, "cpu"), tmp_path / "run", watcher, executor)
+    run(prepare(find(SLOW), "desk", {}, None, "cpu"), tmp_path / "run", watcher, executor=executor)
     assert watcher.acted, "nothing was killed: the study is too short"
     assert str(executor) == "Ray: 1 node, 1 CPUs"
     after = segments(tmp_path / "run")
@@ -118,7 +121,7 @@ def test_the_users_functions_and_a_store_of_objects(cluster, bucket, tmp_path):
     """Its study is in a file that no worker has on its path, and its results go to an S3 server."""
     quiet = Watches(tmp_path, lambda _: None)
     prepared = prepare(find(SMALL), "smoke", {}, None, "cpu")
-    run(prepared, f"{bucket}/run", quiet, Ray())
+    run(prepared, f"{bucket}/run", quiet, executor=Ray())
     run(prepared, tmp_path / "here", quiet)
     for name in ("main", "drawn"):
         xr.testing.assert_identical(load(f"{bucket}/run", name), load(tmp_path / "here", name))
@@ -132,11 +135,11 @@ def test_what_breaks_is_the_same_line_as_here(cluster, tmp_path):
     (tmp_path / "broken_study.py").write_text(source)
     prepared = prepare(find(str(tmp_path / "broken_study.py")), "smoke", {}, None, "cpu")
     with pytest.raises(RunFailed, match=r"experiment 'drawn' broke in the members from lr=.*ZeroDivisionError"):
-        run(prepared, tmp_path / "run", Watches(tmp_path, lambda _: None), Ray())
+        run(prepared, tmp_path / "run", Watches(tmp_path, lambda _: None), executor=Ray())
     prepared = prepare(find(SMALL), "smoke", {}, None, "cpu")
     (tmp_path / "run.json").write_text("{}")
     with pytest.raises(UserError, match="has run format None"):
-        run(prepared, tmp_path, Watches(tmp_path, lambda _: None), Ray())
+        run(prepared, tmp_path, Watches(tmp_path, lambda _: None), executor=Ray())
 
 
 @needs_ray
@@ -151,7 +154,12 @@ def test_an_interruption_takes_back_what_waits_and_ends_what_has_begun(cluster, 
 
     kept: dict[Path, float] = {}
     with pytest.raises(KeyboardInterrupt):
-        run(prepare(find(SLOW), "desk", {}, None, "cpu"), tmp_path / "run", Watches(tmp_path / "run", interrupt), Ray())
+        run(
+            prepare(find(SLOW), "desk", {}, None, "cpu"),
+            tmp_path / "run",
+            Watches(tmp_path / "run", interrupt),
+            executor=Ray(),
+        )
     assert len(segments(tmp_path / "run")) == len(kept) + 1, "the one that has begun commits its last record"
     assert not workers(os.getpid())
     run(prepare(find(SLOW), "desk", {}, None, "cpu"), tmp_path / "run", Watches(tmp_path, lambda _: None))

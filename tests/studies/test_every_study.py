@@ -13,6 +13,9 @@ from ontogeny.store import read_about
 
 
 class Quiet:
+    def say(self, text):
+        pass
+
     def begin(self, experiment, cohorts):
         pass
 

@@ -21,6 +21,9 @@ CLAIMS = {claim.id: claim for claim in icl.study.claims}
 class Nobody:
     """A watcher that looks away."""
 
+    def say(self, *_):
+        pass
+
     def begin(self, *_):
         pass
 

@@ -20,7 +20,8 @@ def run_ours(optimizers, start, slopes):
     rule = stack(optimizers)
     parameters, memory = start.clone(), rule.start(start)
     for update, slope in enumerate(slopes, 1):
-        rule.step(parameters, slope.clone(), memory, update, torch.ones(len(start)), slope.norm(dim=1))
+        everyone = torch.ones(len(start), dtype=torch.bool)
+        rule.step(parameters, slope.clone(), memory, rule.columns(update, start), everyone, slope.norm(dim=1))
     return parameters
 
 
@@ -82,7 +83,8 @@ def test_a_frozen_member_stays_bit_for_bit():
     for rule in (stack([AdamW(lr=0.1, clip=1.0)] * 2), stack([SGD(lr=0.1, momentum=0.9)] * 2)):
         parameters, memory = start.clone(), rule.start(start)
         gradient = numbers(2, WIDTH, seed=1) * torch.tensor([[0.0], [1.0]])
-        rule.step(parameters, gradient, memory, 1, torch.tensor([0.0, 1.0]), gradient.norm(dim=1))
+        second = torch.tensor([False, True])
+        rule.step(parameters, gradient, memory, rule.columns(1, start), second, gradient.norm(dim=1))
         assert torch.equal(parameters[0], start[0])
         assert not torch.equal(parameters[1], start[1])
 

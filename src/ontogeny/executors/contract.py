@@ -20,6 +20,10 @@ and leaves.
 class Executor(Protocol):
     """Does pieces of work, as many at once as there is room for."""
 
+    def cores(self) -> int:
+        """How many pieces there is room for, on CPUs."""
+        ...
+
     def results(
         self, work: Sequence[Work], device: torch.device, look: Callable[[int, Progress], None]
     ) -> Generator[tuple[int, list[Row]], None, None]:

@@ -17,29 +17,28 @@ class Local:
     Two cohorts on a core each are faster than one on both, for much of an update is too small to be shared.
     """
 
+    def cores(self) -> int:
+        """As many as PyTorch uses."""
+        return torch.get_num_threads()
+
     def results(
         self, work: Sequence[Work], device: torch.device, look: Callable[[int, Progress], None]
     ) -> Generator[tuple[int, list[Row]], None, None]:
         """Gives the index and the result of every piece as it ends."""
-        threads = torch.get_num_threads()
         workers = cohorts_at_once(len(work), device)
         stop = threading.Event()
 
         def do(index: int) -> list[Row]:
-            torch.set_num_threads(threads // workers)
             try:
                 return work[index](partial(look, index), stop.is_set)
             except BaseException:
                 stop.set()
                 raise
 
-        try:
-            with ThreadPoolExecutor(workers) as pool:
-                futures = {pool.submit(do, index): index for index in range(len(work))}
-                try:
-                    for future in as_completed(futures):
-                        yield futures[future], future.result()
-                finally:
-                    stop.set()  # those that are still at work, when one has broken or the user interrupts
-        finally:
-            torch.set_num_threads(threads)
+        with ThreadPoolExecutor(workers) as pool:
+            futures = {pool.submit(do, index): index for index in range(len(work))}
+            try:
+                for future in as_completed(futures):
+                    yield futures[future], future.result()
+            finally:
+                stop.set()  # those that are still at work, when one has broken or the user interrupts

@@ -70,6 +70,10 @@ class Ray:
         gpus = f" and {has['GPU']:.0f} GPUs" if has.get("GPU") else ""
         return f"Ray: {nodes} {'node' if nodes == 1 else 'nodes'}, {has.get('CPU', 0):.0f} CPUs{gpus}"
 
+    def cores(self) -> int:
+        """Of all nodes."""
+        return max(1, int(self.ray.cluster_resources().get("CPU", 1)))
+
     def results(
         self, work: Sequence[Work], device: torch.device, look: Callable[[int, Progress], None]
     ) -> Generator[tuple[int, list[Row]], None, None]:
@@ -207,7 +211,6 @@ def _do(piece: bytes, index: int, board: Any, studies: Mapping[str, str], made_w
                 f"node {os.uname().nodename} has {name} {here}, the run was begun with {made_with[name]}: "
                 "its numbers would not fit together; install the same versions on all nodes"
             )
-    torch.set_num_threads(1)
     keep_freed()
     link = Link(index, board)
     adopt(studies)

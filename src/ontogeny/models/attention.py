@@ -55,9 +55,10 @@ class Attention(nn.Module):
         q, k, v = self.hook_q(q), self.hook_k(k), self.hook_v(v)
         if self.rotary is not None:
             q, k = self.hook_rot_q(self.rotary(q)), self.hook_rot_k(self.rotary(k))
-        q, k, v = (y.transpose(2, 3).reshape(-1, length, width // self.heads) for y in (q, k, v))
+        q, v = (y.transpose(2, 3).reshape(-1, length, width // self.heads) for y in (q, v))
+        k = k.permute(0, 1, 3, 4, 2).reshape(-1, width // self.heads, length)  # small products are slow with a view
         mask = None if self.mask is None else self.mask[:, :length, :length]
-        scores = matmul(q, k.mT, plus=mask, scale=q.shape[-1] ** -0.5)
+        scores = matmul(q, k, plus=mask, scale=q.shape[-1] ** -0.5)
         scores = self.hook_attn_scores(scores.view(members, samples, self.heads, length, length))
         pattern = self.hook_pattern(torch.softmax(scores, -1))
         z = matmul(pattern.flatten(0, 2), v).view(members, samples, self.heads, length, -1).transpose(2, 3)

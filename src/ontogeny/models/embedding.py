@@ -25,7 +25,7 @@ class Embedding(nn.Module):
         Raises: `UserError` on the CPU for a token outside the vocabulary (on a GPU that would mean to wait for it).
         """
         members, vocabulary, _ = self.weight.shape
-        if not tokens.is_cuda and not torch.compiler.is_compiling():
+        if type(tokens) is Tensor and not tokens.is_cuda:  # not while an update is traced
             low, high = torch.aminmax(tokens)
             if low < 0 or high >= vocabulary:
                 raise UserError(f"tokens are 0 to {vocabulary - 1} here, got {int(low)} to {int(high)}: mend the task")

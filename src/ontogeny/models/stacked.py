@@ -1,9 +1,10 @@
 """Arithmetic of stacked networks that gives a member the same bits alone and in company.
 
-Stock kernels choose their code path by the size of the whole tensor: a product with a single row becomes a
+Stock kernels choose their code path by the size of the whole tensor: a product with a single row or column becomes a
 matrix-vector product when there is one member, a sum to a single number is split over threads, and the fused
 activations treat the last few elements of a tensor differently from the others. The functions here avoid those paths,
-forward and backward. (The other half of the mending is `MKL_CBWR`, set when `ontogeny` is imported.)
+forward and backward. (The other half of the mending is a thread of its own for every cohort: the product of a lone
+member is split over several threads as that of many members is not.)
 """
 
 import math
@@ -29,8 +30,9 @@ def matmul(
     Its backward pass is batched products too, so gradients keep to members as well, but for that of a broadcast `plus`
     with a single column: use `affine` for a bias.
     """
-    if x.shape[0] == x.shape[1] == 1:  # the matrix-vector path of a lone member: give it a twin
-        return _product(x.expand(2, -1, -1), w.expand(2, -1, -1), plus, scale)[:1]
+    if x.shape[0] == 1 and 1 in (*x.shape[1:], w.shape[2]):  # matrix-vector paths of a lone member: give it a twin
+        twins = None if plus is None else plus.expand(2, -1, -1)
+        return _product(x.expand(2, -1, -1), w.expand(2, -1, -1), twins, scale)[:1]
     return _product(x, w, plus, scale)
 
 

@@ -11,14 +11,16 @@ from torch import Tensor
 from ontogeny.labelled import Labelled, Record
 from ontogeny.measures.contract import Checkpoint, Measure
 from ontogeny.models.population import Population
-from ontogeny.models.stacked import member_sum
 from ontogeny.streams import Streams
 from ontogeny.tasks.contract import Batch, Task
+from ontogeny.training.compiled import Trace, Update
 from ontogeny.training.objectives import Objective
-from ontogeny.training.optimizers import Optimizer
+from ontogeny.training.optimizers import Columns, Optimizer
+from ontogeny.training.settle import settle
 from ontogeny.training.steps import Steps
 
 AHEAD = 16  # updates whose data is drawn at once: random numbers cost less in bulk
+_BLOCK = 1 << 17  # numbers updated at once: the tables of a block stay in cache between the operations on it
 BEATS = 100  # times in a training that it can be left and taken up again, beside the measured steps
 
 
@@ -103,6 +105,7 @@ class TrainingCohort:
         )
         self.done = 0
         self.fresh = True  # nothing has been recorded at the step where it stands
+        self.learn: Update = self._learn
         self.losses: list[Tensor] = []
         self.last_loss: Tensor | None = None
 
@@ -143,21 +146,43 @@ class TrainingCohort:
 
     def update(self) -> None:
         """One update of every member that is alive."""
-        population = self.population
         batch = self.data.at(self.done)
+        self.done += 1
+        self.last_loss = self.learn(batch, self.optimizer.columns(self.done, self.population.flat))
+        self.losses.append(self.last_loss)
+
+    def compile(self) -> None:
+        """Makes the updates a compiled program, with bits of its own: see `ontogeny.training.compiled`.
+
+        Raises: `CannotCompile` with the reason.
+        """
+        self.learn = self.trace().compiled()
+
+    def trace(self) -> Trace:
+        """An update written down operation by operation.
+
+        Raises: `CannotCompile` with the reason.
+        """
+        batch = self.data.at(self.done)
+        return Trace(self.population, self.objective, self.optimizer, self.memory, self.alive, batch)
+
+    def _learn(self, batch: Batch, columns: Columns) -> Float[Tensor, "member"]:
+        """An update as PyTorch does it operation by operation; gives the loss before it."""
+        population = self.population
         loss = self.objective(population(batch.inputs), batch)
         population.backward(loss)
-        square = _square_norm(population.gradient)
-        self.alive &= loss.detach().isfinite() & square.isfinite()
-        # A frozen member's gradient may hold NaN, and NaN * 0 is NaN: it is taken out, not multiplied away.
-        population.gradient.masked_fill_(~self.alive[:, None], 0.0)
-        norm = square.where(self.alive, 0.0).sqrt()
-        self.done += 1
-        self.optimizer.step(
-            population.flat, population.gradient, self.memory, self.done, self.alive.to(loss.dtype), norm
-        )
-        self.last_loss = loss.detach()
-        self.losses.append(self.last_loss)
+        loss = loss.detach()
+        norm = settle(self.alive, loss, population.gradient)
+        for rows in _blocks(population.flat):
+            self.optimizer.step(
+                population.flat[rows],
+                population.gradient[rows],
+                {slot: table[rows] for slot, table in self.memory.items()},
+                {name: column[rows] for name, column in columns.items()},
+                self.alive[rows],
+                norm[rows],
+            )
+        return loss
 
     def _record(self) -> Record:
         values: dict[str, Labelled] = {}
@@ -190,7 +215,8 @@ class TrainingCohort:
         return {name: replace(array, values=array.values.detach().clone()) for name, array in values.items()}
 
 
-def _square_norm(table: Float[Tensor, "member parameter"]) -> Float[Tensor, "member"]:
-    # In 16 pieces a member: a whole row at once is summed in another order when it is the only one.
-    pieces = table.view(table.shape[0], 16, -1)
-    return member_sum(torch.linalg.vector_norm(pieces, dim=-1).square())
+def _blocks(table: Float[Tensor, "member parameter"]) -> Iterator[slice]:
+    """Rows of the table, a few at a time on a CPU, all at once on a GPU."""
+    members, width = table.shape
+    rows = members if table.is_cuda else max(1, _BLOCK // width)
+    return (slice(i, i + rows) for i in range(0, members, rows))

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 import torch
 
-from ontogeny.errors import UserError
+from ontogeny.errors import CannotCompile, UserError
 from ontogeny.experiment import Estimate, Experiment, Row, cohorts_at_once
 from ontogeny.measures.contract import Measure
 from ontogeny.models.contract import Model
 from ontogeny.models.population import Population
-from ontogeny.parts import stack
+from ontogeny.parts import stack, structure
 from ontogeny.streams import Streams
 from ontogeny.tasks.contract import Task
 from ontogeny.training.cohort import Data, TrainingCohort
@@ -17,6 +17,10 @@ from ontogeny.training.footprint import chunk_size, footprint, seconds_per_updat
 from ontogeny.training.objectives import CrossEntropy, Objective
 from ontogeny.training.optimizers import Optimizer
 from ontogeny.training.steps import Steps, log_spaced
+
+# What compiled updates save: of their time by fusing, and the call of every operation. Measured on two cores.
+SAVED_BY_FUSING, SECONDS_A_CALL, SAVED_AT_MOST = 0.2, 8e-6, 0.8
+LEAST_TO_COMPILE = 20.0  # seconds of updates, below which it is not even looked at
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
@@ -70,17 +74,33 @@ class Training(Experiment):
             parameters += one.parameters * len(group)
             flops += one.flops * len(group) * timed.steps
             most = max(most, one.bytes * len(cohorts[0]) * workers)
-            each = seconds_per_update(timed, torch.get_num_threads() // workers)
-            seconds += each * timed.steps * len(group) / len(cohorts[0]) / workers
+            seconds += seconds_per_update(timed) * timed.steps * len(group) / len(cohorts[0]) / workers
         return Estimate(len(rows), len(self.populations(rows)), len(plan), parameters, flops, most, seconds)
 
-    def open(self, rows: Sequence[Row], device: torch.device) -> TrainingCohort:
+    def pays_to_compile(self, cohorts: Sequence[Sequence[Row]], device: torch.device) -> bool:
+        """By timing the first cohort's updates for a second, and counting the operations to compile."""
+        if device.type == "cuda":
+            return False  # not tried there
+        first = self.open(cohorts[0], device)
+        update = seconds_per_update(first)
+        seconds = update * first.steps * len(cohorts) / cohorts_at_once(len(cohorts), device)
+        shapes = len({(structure(self.member(rows[0])), len(rows)) for rows in cohorts})
+        if seconds < LEAST_TO_COMPILE * shapes:
+            return False
+        try:
+            trace = first.trace()
+        except CannotCompile:
+            return False
+        saved = min(SAVED_AT_MOST, SAVED_BY_FUSING + SECONDS_A_CALL * trace.operations / update)
+        return saved * seconds > trace.seconds_to_compile * shapes
+
+    def open(self, rows: Sequence[Row], device: torch.device, compiled: bool = False) -> TrainingCohort:
         """A population with a member for every row, before its first update."""
         run: Training = stack([self.member(row) for row in rows], device=device)
         streams = Streams(tuple(row["seed"] for row in rows), device=device)
         world = run.task.world(streams.of("world"))
         network = run.model.build(run.task.shape, streams.of("init")).to(device=device, dtype=DTYPES[run.dtype])
-        return TrainingCohort(
+        cohort = TrainingCohort(
             population=Population(network),
             task=run.task,
             world=world,
@@ -92,3 +112,6 @@ class Training(Experiment):
             at=run.at,
             steps=run.steps,
         )
+        if compiled:
+            cohort.compile()
+        return cohort

@@ -7,12 +7,13 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
+from ontogeny.machine import one_thread
 from ontogeny.memory import keep_freed
 from ontogeny.training.cohort import TrainingCohort
 
-CPU_BYTES = 160 << 20  # activations and parameters that a cohort may hold on a CPU before it falls out of cache
+CPU_BYTES = 112 << 20  # activations and parameters that a cohort may hold on a CPU before it falls out of cache
 TIMED_UPDATES, TIMED_SECONDS = 32, 1.0
-CORE_BYTES = 12 << 20  # that a chunk holds at least, for two cores to be worth two chunks
+CORE_BYTES = 3 << 20  # that a chunk holds at least, for two cores to be worth two chunks
 GPU_SHARE = 0.6  # of the free memory of a GPU
 
 
@@ -46,12 +47,10 @@ def footprint(cohort: TrainingCohort) -> Footprint:
     )
 
 
-def seconds_per_update(cohort: TrainingCohort, threads: int) -> float:
+def seconds_per_update(cohort: TrainingCohort) -> float:
     """Times a cohort's updates until a second has passed, after one to warm up. The cohort is spent afterwards."""
     keep_freed()  # as the run will
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
+    with one_thread():
         cohort.update()
         started, made = time.perf_counter(), 0
         while made < TIMED_UPDATES and time.perf_counter() - started < TIMED_SECONDS:
@@ -60,8 +59,6 @@ def seconds_per_update(cohort: TrainingCohort, threads: int) -> float:
         if cohort.population.flat.is_cuda:
             torch.cuda.synchronize()
         return (time.perf_counter() - started) / made
-    finally:
-        torch.set_num_threads(before)
 
 
 def chunk_size(one: Footprint, members: int, device: torch.device) -> int:
@@ -74,4 +71,5 @@ def chunk_size(one: Footprint, members: int, device: torch.device) -> int:
     chunks = -(-members // most)
     if device.type == "cpu":
         chunks = max(chunks, min(torch.get_num_threads(), members, one.bytes * members // CORE_BYTES))
-    return -(-members // chunks)
+    even = next((n for n in range(chunks, 2 * chunks) if members % n == 0), chunks)  # one size, compiled once
+    return -(-members // even)

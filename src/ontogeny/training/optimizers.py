@@ -1,10 +1,9 @@
 """Optimizers on a population's table of parameters, with every hyper-parameter a member's own."""
 
-from collections.abc import Iterator
 from typing import ClassVar
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from ontogeny.errors import UserError
@@ -13,8 +12,6 @@ from ontogeny.training.schedules import Constant, Schedule
 
 Table = Float[Tensor, "member parameter"]
 Columns = dict[str, Float[Tensor, "member 1"]]
-
-_BLOCK = 1 << 17  # numbers updated at once: the tables of a block stay in cache between the operations on it
 
 
 class Optimizer(Part):
@@ -38,37 +35,35 @@ class Optimizer(Part):
         """The optimizer's memory before the first update: a table of zeros a slot."""
         return {slot: torch.zeros_like(parameters) for slot in self.slots}
 
+    def columns(self, update: int, like: Table) -> Columns:
+        """All that the `update`-th update (counted from 1) needs to know, a number a member beside the table."""
+        rate = torch.as_tensor(self.lr) * torch.as_tensor(self.schedule(update))
+        numbers: dict[str, PerMember] = {"rate": rate, **self.coefficients(update)}
+        if self.clip is not None:
+            numbers["clip"] = self.clip
+        return {name: _column(value, like) for name, value in numbers.items()}
+
     def step(
         self,
         parameters: Table,
         gradient: Table,
         memory: dict[str, Table],
-        update: int,
-        alive: Float[Tensor, "member"],
+        columns: Columns,
+        alive: Bool[Tensor, "member"],
         norm: Float[Tensor, "member"],
     ) -> None:
-        """Makes the `update`-th update (counted from 1) in place.
-
-        `alive` is 1 for members that learn and 0 for frozen ones; `norm` is the norm of each member's gradient.
-        """
-        rate = torch.as_tensor(self.lr) * torch.as_tensor(self.schedule(update))
-        columns = {
-            name: _column(value, parameters)
-            for name, value in {"rate": rate.to(alive.device) * alive, **self.coefficients(update)}.items()
-        }
-        if self.clip is not None:
-            columns["clip"] = _column(torch.as_tensor(self.clip) / (norm + 1e-6), parameters).clamp_max(1.0)
-        for rows in _blocks(parameters):
-            here = {name: value[rows] for name, value in columns.items()}
-            slope = gradient[rows] * here["clip"] if "clip" in here else gradient[rows]
-            self.update(parameters[rows], slope, {k: v[rows] for k, v in memory.items()}, here)
+        """Makes an update in place, of members that are alive. `norm` is the norm of each member's gradient."""
+        of = {**columns, "rate": columns["rate"] * alive[:, None]}
+        if "clip" in of:
+            gradient = gradient * (of["clip"] / (norm[:, None] + 1e-6)).clamp_max(1.0)
+        self.update(parameters, gradient, memory, of)
 
     def coefficients(self, update: int) -> dict[str, PerMember]:
         """Numbers that the update needs beside the rate, by name."""
         return {}
 
     def update(self, parameters: Table, gradient: Table, memory: dict[str, Table], of: Columns) -> None:
-        """Updates some rows in place; `of["rate"]` holds learning rate times schedule, 0 for frozen members."""
+        """Updates members in place; `of["rate"]` holds learning rate times schedule, 0 for frozen members."""
         raise NotImplementedError
 
 
@@ -155,10 +150,3 @@ def _column(value: PerMember, like: Table) -> Float[Tensor, "member 1"]:
     """One number a member (or one for all) as a column beside the table of parameters."""
     tensor = torch.as_tensor(value, device=like.device).to(like.dtype)
     return tensor.expand(like.shape[0])[:, None]
-
-
-def _blocks(table: Table) -> Iterator[slice]:
-    """Rows of the table, a few at a time on a CPU, all at once on a GPU."""
-    members, width = table.shape
-    rows = members if table.is_cuda else max(1, _BLOCK // width)
-    return (slice(i, i + rows) for i in range(0, members, rows))

@@ -1,0 +1,1 @@
+"""Addresses: what determines the numbers of a member, as one digest."""

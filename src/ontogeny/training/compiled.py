@@ -1,0 +1,172 @@
+"""Compiled updates: forward, backward and optimizer of a whole cohort as one program, made by TorchInductor.
+
+An update is traced once, operation by operation, and the trace is compiled with what surrounds the products fused.
+The program holds no reference to the cohort that it was traced on: cohorts whose traces are the same share it.
+"""
+
+import hashlib
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+import torch._inductor  # loads the compiler itself, which takes two seconds, when it is first used
+from jaxtyping import Float
+from torch import Tensor
+from torch.fx.experimental.proxy_tensor import make_fx
+
+from ontogeny.errors import CannotCompile
+from ontogeny.models.population import Population
+from ontogeny.tasks.contract import Batch
+from ontogeny.training.objectives import Objective
+from ontogeny.training.optimizers import Columns, Optimizer
+from ontogeny.training.settle import settle
+
+Update = Callable[[Batch, Columns], Tensor]
+Program = Callable[..., Any]
+
+SECONDS_AT_LEAST, SECONDS_AN_OPERATION = 10.0, 0.08  # to compile, measured on two cores
+
+# A thread a cohort; and a wrapper in C++, for the one in Python holds the interpreter while kernels run.
+OPTIONS = {"cpp.threads": 1, "cpp_wrapper": True}
+
+_programs: dict[str, Program] = {}
+_one_at_a_time = threading.Lock()
+
+
+class Trace:
+    """The update of a cohort, written down operation by operation.
+
+    `batch` shows shapes and types. Cost: half a second.
+
+    Raises: `CannotCompile` for a model or objective that decides in Python what to do by the numbers it sees.
+    """
+
+    def __init__(
+        self,
+        population: Population,
+        objective: Objective,
+        optimizer: Optimizer,
+        memory: dict[str, Tensor],
+        alive: Tensor,
+        batch: Batch,
+    ) -> None:
+        buffers = dict(population.network.named_buffers())
+        columns = optimizer.columns(1, population.flat)
+
+        def update(flat: Tensor, alive: Tensor, *rest: Tensor) -> list[Tensor]:
+            given = iter(rest)
+            here_memory = {slot: next(given) for slot in memory}
+            here_buffers = {name: next(given) for name in buffers}
+            here_batch = _rebuilt(batch, given)
+            here_columns = {name: next(given) for name in columns}
+            loss, gradient = _loss_and_gradient(population, objective, flat, here_buffers, here_batch)
+            norm = settle(alive, loss, gradient)
+            optimizer.step(flat, gradient, here_memory, here_columns, alive, norm)
+            return [loss]
+
+        self.held = [population.flat, alive, *memory.values(), *buffers.values()]
+        self.arguments: list[Any] = [*self.held, *_tensors(batch), *columns.values()]
+        try:
+            tracer = make_fx(update, DECOMPOSED, "fake", _allow_non_fake_inputs=True)
+            self.graph = tracer(*self.arguments)
+        except Exception as error:
+            raise CannotCompile(_reason(error)) from error
+
+    @property
+    def operations(self) -> int:
+        """How many operations an update is."""
+        return sum(node.op == "call_function" for node in self.graph.graph.nodes)
+
+    @property
+    def seconds_to_compile(self) -> float:
+        """What compiling is expected to take where no program for the same trace is there."""
+        return SECONDS_AT_LEAST + SECONDS_AN_OPERATION * self.operations
+
+    def compiled(self) -> Update:
+        """The update as one program: the same mathematics, with other rounding than operation by operation.
+
+        Every call changes the parameters, the optimizer's memory and who is alive in place.
+
+        Cost: some ten seconds, unless a program for the same trace is there.
+
+        Raises: `CannotCompile`, without a compiler for instance.
+        """
+        with _one_at_a_time:
+            address = self._address()
+            if address not in _programs:
+                try:
+                    with torch.no_grad():
+                        made: Any = torch._inductor.compile(self.graph, self.arguments, OPTIONS)
+                    _programs[address] = made
+                except Exception as error:
+                    raise CannotCompile(_reason(error)) from error
+            program = _programs[address]
+        held = self.held
+
+        def call(batch: Batch, columns: Columns) -> Float[Tensor, "member"]:
+            with torch.no_grad():
+                return program(*held, *_tensors(batch), *columns.values())[0]
+
+        return call
+
+    def _address(self) -> str:
+        """What two traces share that may share a program: code, shapes and types, and the tensors that code holds."""
+        digest = hashlib.sha256(self.graph.code.encode())
+        for tensor in self.arguments:
+            digest.update(f"{tensor.dtype}{tuple(tensor.shape)}{tensor.stride()}{tensor.device}".encode())
+        for node in self.graph.graph.nodes:
+            if node.op == "get_attr":
+                constant = getattr(self.graph, node.target).detach().cpu().contiguous()
+                digest.update(f"{constant.dtype}{tuple(constant.shape)}".encode() + constant.numpy().tobytes())
+        return digest.hexdigest()
+
+
+def _loss_and_gradient(
+    population: Population, objective: Objective, flat: Tensor, buffers: dict[str, Tensor], batch: Batch
+) -> tuple[Tensor, Tensor]:
+    """Loss `[member]`, and the gradient in the layout of the table."""
+    parameters = {name: view.detach().requires_grad_() for name, view in population.views(flat).items()}
+    with torch.enable_grad():
+        outputs = torch.func.functional_call(population.network, {**parameters, **buffers}, (batch.inputs,))
+        loss = objective(outputs, batch)
+        slopes = torch.autograd.grad(loss, list(parameters.values()), torch.ones_like(loss))
+    pieces: list[Tensor] = []
+    filled = 0
+    for (start, shape), slope in zip(population.layout.values(), slopes, strict=True):
+        if start > filled:
+            pieces.append(flat.new_zeros(flat.shape[0], start - filled))
+        pieces.append(slope.flatten(1))
+        filled = start + shape.numel()
+    if flat.shape[1] > filled:
+        pieces.append(flat.new_zeros(flat.shape[0], flat.shape[1] - filled))
+    return loss.detach(), torch.cat(pieces, 1)
+
+
+def _tensors(batch: Batch) -> list[Tensor]:
+    weights = [] if batch.weights is None else [batch.weights]
+    return [batch.inputs, batch.targets, *weights, *batch.latents.values()]
+
+
+def _rebuilt(like: Batch, tensors: Iterator[Tensor]) -> Batch:
+    return Batch(
+        inputs=next(tensors),
+        targets=next(tensors),
+        weights=None if like.weights is None else next(tensors),
+        latents={name: next(tensors) for name in like.latents},
+    )
+
+
+def _baddbmm(plus: Tensor, x: Tensor, w: Tensor, *, beta: float = 1.0, alpha: float = 1.0) -> Tensor:
+    """Product and sum apart: the sum is fused with what comes after, where the library's copies `plus` first."""
+    product = torch.ops.aten.bmm(x, w)
+    product = product if alpha == 1.0 else product * alpha
+    return product if beta == 0.0 else product + (plus if beta == 1.0 else plus * beta)
+
+
+DECOMPOSED = {torch.ops.aten.baddbmm.default: _baddbmm}
+
+
+def _reason(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0] if lines else 'no reason given'}"

@@ -1,0 +1,59 @@
+"""A study file from outside the package, with a module of its own: run, interrupted, resumed, proved."""
+
+from pathlib import Path
+
+import pytest
+import xarray as xr
+
+import ontogeny.run
+from ontogeny.factors import FIRST_SEED
+from ontogeny.locate import find
+from ontogeny.prove import prove
+from ontogeny.run import Prepared, prepare, run
+from ontogeny.store import load
+
+STUDY = str(Path(__file__).parent / "own_module_study.py")
+
+
+class Watcher:
+    """Interrupts at the `at`-th look."""
+
+    def __init__(self, at: int | None = None) -> None:
+        self.left = at
+
+    def begin(self, experiment, cohorts):
+        assert sum(map(len, cohorts)) == 8
+
+    def look(self, index, cohort):
+        if self.left is not None:
+            self.left -= 1
+            if not self.left:
+                raise KeyboardInterrupt
+
+    def end(self, experiment, diverged):
+        assert not diverged
+
+
+def prepared(**levels) -> Prepared:
+    return prepare(find(STUDY), "smoke", levels, None, "cpu")
+
+
+def test_it_runs_resumes_and_proves(tmp_path, monkeypatch):
+    monkeypatch.setattr(ontogeny.run, "COMMIT_SECONDS", 0.0)
+    run(prepared(), tmp_path / "whole", Watcher())
+    with pytest.raises(KeyboardInterrupt):
+        run(prepared(), tmp_path / "parts", Watcher(at=17))
+    assert len(list((tmp_path / "parts").rglob("segment-*"))) > 10
+    run(prepared(), tmp_path / "parts", Watcher())
+    whole, parts = load(tmp_path / "whole"), load(tmp_path / "parts")
+    xr.testing.assert_identical(whole, parts)
+    assert float(whole.train_loss.sel(member=whole.lr > 0).isel(update=-1).mean()) < 0.72
+    *_, proof = prove(tmp_path / "whole", 5)
+    assert proof.holds
+    assert proof.compared > 40
+    alone = prepared(lr=(1e-2,), channels=(8,), seed=(FIRST_SEED + 1,))
+    monkeypatch.setattr(Watcher, "begin", lambda *_: None)
+    run(alone, tmp_path / "alone", Watcher())
+    same = load(tmp_path / "alone").train_loss.values[0]
+    there = (whole.lr == 1e-2) & (whole.channels == 8) & (whole.seed == FIRST_SEED + 1)
+    assert (whole.train_loss.values[there.values][0] == same).all()
