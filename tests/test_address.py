@@ -16,10 +16,11 @@ import numpy as np
 import pytest
 import torch
 
-from ontogeny import Trial, every, factor, seeds, sources, vary
+from ontogeny import Trial, every, factor, seeds, vary
+from ontogeny.addresses import sources
 from ontogeny.addresses.address import Addresses, canonical
 from ontogeny.addresses.imports import Unaddressable
-from ontogeny.catalog import slugs
+from ontogeny.catalog import HOME, slugs
 from ontogeny.experiment import Experiment
 from ontogeny.factors import EMPTY
 from ontogeny.labelled import Labelled
@@ -220,7 +221,9 @@ main = find({STUDY!r}).study.experiments("smoke").values()
 addresses = [one.of(e, row, "eager") for e in main for row in e.factors.rows()]
 print(json.dumps(dict(loaded=loaded, addresses=addresses)))
 """
-    return json.loads(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
 
 
 def roots_of(experiment):
@@ -243,7 +246,7 @@ def test_an_edit_of_any_file_that_is_used_changes_the_address_and_of_no_other(mo
     row = experiment.factors.rows()[0]
     before = address(experiment, row)
     used = set(sources.Sources().files(roots_of(experiment)))
-    home = Path(sources.__file__).parent
+    home = HOME.parent
     names = [".".join(p.relative_to(home.parent).with_suffix("").parts) for p in home.rglob("*.py")]
     names = [name.removesuffix(".__init__") for name in names]
     must = {"ontogeny", "ontogeny.streams", "ontogeny.labelled", "ontogeny.experiment", "ontogeny.parts"}
@@ -423,6 +426,12 @@ def test_functions_that_are_made_or_have_no_name_count_with_what_they_were_made_
         third = make(1, j=2)
         sine, cosine = (lambda streams, x: math.sin(x)), (lambda streams, x: math.cos(x))
         both = [lambda streams, x: x + 1, lambda streams, x: x + 2]
+        class Maker:
+            @classmethod
+            def one(cls, streams, x): return 1
+            @classmethod
+            def two(cls, streams, x): return 2
+        both += [Maker.one, Maker.two]
         def stat(ds): return ds.y
     """
     study = study_at(tmp_path, body)
@@ -459,7 +468,9 @@ def test_a_name_that_means_another_function_by_now_has_no_address(tmp_path):
 @pytest.mark.parametrize("folder", ["tasks", "models", "measures", "training", "interventions"])
 def test_no_part_of_ours_loads_code_by_name(folder):
     """That rule is for the users' own code; ours is looked through here."""
-    for path in (Path(sources.__file__).parent / folder).glob("*.py"):
+    files = list((HOME.parent / folder).glob("*.py"))
+    assert len(files) > 1
+    for path in files:
         assert not [n for n in ast.walk(ast.parse(path.read_text())) if sources._loads_by_name(n)], path
 
 
@@ -469,6 +480,14 @@ def test_a_file_that_was_edited_after_it_was_loaded_has_no_address(tmp_path):
     (tmp_path / "one.py").write_text((tmp_path / "one.py").read_text().replace("SCALE = 2", "SCALE = 3"))
     with pytest.raises(Unaddressable, match=r"one.py was changed while this process ran"):
         of(study)
+
+
+@pytest.mark.parametrize("how", ["from ontogeny import every", "import ontogeny\nevery = ontogeny.every"])
+def test_public_names_lead_to_the_modules_that_they_come_from(tmp_path, monkeypatch, how):
+    study = study_at(tmp_path, f"{how}\ndef draw(streams, x): return every(3)\ndef stat(ds): return ds.y")
+    before = of(study)
+    with_edited(monkeypatch, {"ontogeny.training.steps": lambda text: text + b"\nADDED = 1\n"})
+    assert of(study) != before
 
 
 def test_modules_of_the_users_own_count_whole(tmp_path, monkeypatch):

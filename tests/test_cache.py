@@ -16,7 +16,7 @@ import xarray as xr
 from safetensors.torch import load_file
 
 import ontogeny.reuse
-from ontogeny import sources
+from ontogeny.addresses import sources
 from ontogeny.amounts import parse_bytes, parse_seconds, show_bytes, show_seconds
 from ontogeny.cache import Member, MemberCache, place, split
 from ontogeny.errors import CannotCompile, UserError

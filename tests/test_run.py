@@ -130,9 +130,16 @@ class Listening(Quiet):
         self.said.append(text)
 
 
-def test_a_compiled_run_says_so_and_can_be_proved(tmp_path):
+def test_a_compiled_run_says_so_and_can_be_proved(tmp_path, monkeypatch):
     listening = Listening()
-    run(dataclasses.replace(prepared(), mode="compiled"), tmp_path / "run", listening)
+    monkeypatch.setattr("ontogeny.training.footprint.CORE_BYTES", 1)  # cohorts of 2 and 1 on several threads
+    before = torch.get_num_threads()
+    torch.set_num_threads(4)
+    try:
+        run(dataclasses.replace(prepared(), mode="compiled"), tmp_path / "run", listening)
+    finally:
+        torch.set_num_threads(before)
+    assert len(read_about(tmp_path / "run")["experiments"]["main"]["cohorts"]) > 1
     assert listening.said[0].startswith("compiling the updates")
     assert {plan["mode"] for plan in read_about(tmp_path / "run")["experiments"].values()} == {"compiled"}
     *_, proof = prove(tmp_path / "run", 1)

@@ -60,7 +60,7 @@ class Bound:
 
 @dataclass(frozen=True)
 class Control:
-    """The same statistic where the effect must vanish (or another one, where the card says so), with its bound.
+    """The same statistic where the effect must vanish (or another one), with its bound.
 
     What is None is the claim's own; `where={}` is everything. When a control fails, or cannot be computed, the claim is
     `invalid`: what was measured cannot tell the finding from its absence.

@@ -104,6 +104,12 @@ class Experiment(Part):
         """Whether compiled updates save more time in these cohorts than it takes to compile them."""
         return False
 
+    def compile(self, cohorts: Sequence[Sequence[Row]], device: torch.device) -> None:
+        """Gets ready to open these cohorts compiled: nothing is compiled any more once they advance side by side.
+
+        Raises: `CannotCompile`.
+        """
+
     def estimate(self, rows: Sequence[Row], device: torch.device) -> Estimate:
         """What the rows will take, as far as it can be told beforehand."""
         return Estimate(len(rows), len(self.populations(rows)), len(self.plan(rows, device)))

@@ -162,6 +162,10 @@ def run(
             watcher.begin(name, [piece.rows for piece in work])
             for index in set(mine) & set(plan.get("cached", ())):
                 watcher.look(mine.index(index), TAKEN)
+            if plan["mode"] == "compiled" and executor.in_process and not about["finished"]:
+                to_make = [piece.rows for piece in work if piece.index not in plan.get("cached", ())]
+                with one_thread():
+                    prepared.experiments[name].compile(to_make, prepared.device)
             keep = partial(reuse.keep, name, plan) if reuse is not None and not about["finished"] else None
             watcher.end(name, _advance_all(executor, work, prepared.device, watcher, keep))
         left = 0 if shard.whole else _left(about, folder)
@@ -315,7 +319,7 @@ def _mode(
     watcher.say("compiling the updates, for half a minute or so; once for each shape")
     try:
         with one_thread():
-            experiment.open(cohorts[0], prepared.device, True)
+            experiment.compile(cohorts, prepared.device)
     except CannotCompile as error:
         if prepared.mode == "compiled":
             raise UserError(f"updates cannot be compiled here ({error}): use --mode eager") from None

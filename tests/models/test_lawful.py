@@ -96,6 +96,33 @@ def test_any_shape_keeps_its_shape_and_dtype(shape):
         assert (y.shape, y.dtype) == (x.shape, powered(x[0]).dtype)
 
 
+PRODUCTS = {
+    "matmul": lambda x, w, m: (x * w) @ m,
+    "turned": lambda x, w, m: m.T @ (x * w).mT,
+    "linear": lambda x, w, m: F.linear(x * w, m.T),
+    "einsum": lambda x, w, m: torch.einsum("spi,io->spo", x * w, m),
+    "attention": lambda x, w, m: F.scaled_dot_product_attention(x * w, m.T[:, : x.shape[-1]], m.T[:, : x.shape[-1]]),
+}
+
+
+@pytest.mark.parametrize("name", PRODUCTS)
+def test_a_shared_factor_keeps_to_members(name, normal):
+    x, w = normal(8, 2, 1, 130), normal(8, 130)
+    for columns in (33, 130):
+        m = normal(130, columns)
+
+        def outcome(few):
+            w_few = w[few].clone().requires_grad_()
+            with Lawful():
+                y = vmap(lambda x, w: PRODUCTS[name](x, w, m))(x[few], w_few)  # noqa: B023
+            return y.detach(), torch.autograd.grad(y.square().sum(), w_few)[0]
+
+        value, slope = outcome(list(range(8)))
+        for few in ([1, 0], [4, 2, 0], [0, 1, 3, 4]):
+            assert all(torch.equal(a, b[few]) for a, b in zip(outcome(few), (value, slope), strict=True))
+        torch.testing.assert_close(value[3], PRODUCTS[name](x[3], w[3], m), rtol=1e-4, atol=1e-4)
+
+
 CONVOLUTIONS = {
     "1d": (F.conv1d, (3, 9), (4, 3, 3)),
     "2d": (F.conv2d, (3, 6, 7), (8, 3, 3, 3)),

@@ -24,6 +24,21 @@ def test_equals_torch(activation, streams, normal, same_as):
     same_as(ours, theirs, normal(3, 13, 5), pairs=pairs)
 
 
+def test_normalised_layers_are_those_of_torch(streams, normal, same_as):
+    ours = MLP(layers=2, width=9, normalise=True).build(Shape(outputs=2, features=5), streams)
+    theirs, pairs = [], {}
+    for i in range(3):
+        linears = [torch.nn.Linear(5, 9), torch.nn.Linear(9, 2)]
+        for linear, mine in zip(linears, [ours.layers[0].map, ours.output], strict=True):
+            linear.weight.data, linear.bias.data = mine.weight.data[i].T.clone(), mine.bias.data[i].clone()
+        layer = torch.nn.LayerNorm(9, elementwise_affine=False)
+        theirs.append(torch.nn.Sequential(linears[0], layer, torch.nn.ReLU(), linears[1]))
+    for place, name in {0: "layers.0.map", 3: "output"}.items():
+        pairs[f"{place}.weight"] = lambda g, name=name: g[f"{name}.weight"].T
+        pairs[f"{place}.bias"] = lambda g, name=name: g[f"{name}.bias"]
+    same_as(ours, theirs, normal(3, 13, 5), pairs=pairs)
+
+
 def test_a_linear_network_is_a_product(streams, normal):
     ours = MLP(layers=3, width=4, activation="identity", bias=False).build(Shape(outputs=2, features=5), streams)
     x = normal(3, 7, 5)

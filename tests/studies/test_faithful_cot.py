@@ -18,6 +18,9 @@ from ontogeny.tasks.noisy_arithmetic import NoisyArithmeticChain
 class Nobody:
     """A watcher that looks away."""
 
+    def say(self, *_):
+        pass
+
     def begin(self, *_):
         pass
 

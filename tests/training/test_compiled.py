@@ -7,6 +7,7 @@ from torch import _inductor
 from ontogeny import Training, every, factor, seeds, vary
 from ontogeny.errors import CannotCompile
 from ontogeny.models.mlp import MLP
+from ontogeny.parts import PerMember
 from ontogeny.tasks.linear_teacher import LinearTeacher
 from ontogeny.training import compiled
 from ontogeny.training.objectives import Objective, SquaredError
@@ -74,6 +75,21 @@ class Peeking(Objective):
     def __call__(self, outputs, batch):
         error = (outputs - batch.targets).square().sum((1, 2))
         return error if error.sum() > 0 else 2 * error
+
+
+class Weighing(SquaredError):
+    """A squared error of a weight a member."""
+
+    weight: PerMember = 1.0
+
+    def __call__(self, outputs, batch):
+        return super().__call__(outputs, batch) * self.weight
+
+
+def test_a_program_never_holds_numbers_of_its_members():
+    training = teacher(factors=vary(lr=(0.01, 0.1), weight=(1.0, 2.0)) * seeds(1))
+    with pytest.raises(CannotCompile, match="holds a tensor of its members"):
+        after(training.replace(objective=Weighing(weight=factor("weight"))), [0, 1], 1, True)
 
 
 def test_what_cannot_be_traced_says_why():

@@ -87,6 +87,8 @@ def canonical(value: Any, uses: Callable[[Any], None]) -> Any:
             return ["class", value.__module__, value.__qualname__]
         case types.FunctionType():
             return _function(value, uses)
+        case types.MethodType() if isinstance(value.__self__, type):  # a class's own
+            return [kind, inner(value.__self__), value.__name__]
         case functools.partial():
             return [kind, inner(value.func), inner(value.args), inner(value.keywords)]
         case tuple() | list():

@@ -20,6 +20,8 @@ and leaves.
 class Executor(Protocol):
     """Does pieces of work, as many at once as there is room for."""
 
+    in_process: bool  # whether pieces are done side by side in this process, which must be ready for them
+
     def cores(self) -> int:
         """How many pieces there is room for, on CPUs."""
         ...

@@ -17,6 +17,8 @@ class Local:
     Two cohorts on a core each are faster than one on both, for much of an update is too small to be shared.
     """
 
+    in_process = True
+
     def cores(self) -> int:
         """As many as PyTorch uses."""
         return torch.get_num_threads()

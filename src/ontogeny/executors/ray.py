@@ -41,6 +41,8 @@ class Ray:
     A task whose worker or node is lost is done again elsewhere, from the last commit.
     """
 
+    in_process = False
+
     def __init__(self, address: str | None = None) -> None:
         """Connects to a cluster: at the address, or at the variable RAY_ADDRESS; with neither, one is started here.
 

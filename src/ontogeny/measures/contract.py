@@ -1,7 +1,10 @@
 """What a measure is: a pure function from a checkpoint to named, labelled arrays."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
+
+from torch import Tensor
 
 from ontogeny.labelled import Labelled
 from ontogeny.models.population import Population
@@ -19,6 +22,8 @@ class Checkpoint:
     world: Any
     streams: Streams  # for evaluation: the same at every checkpoint, apart from those of training
     step: int
+    # The optimizer's tables `[member, parameter]` by slot, laid out as `Population.layout` says.
+    memory: Mapping[str, Tensor] = field(default_factory=dict)
 
     def batch(self, purpose: str, size: int) -> Batch:
         """Held-out samples: the same at every checkpoint, different for every purpose."""

@@ -6,6 +6,7 @@ on the size of the whole tensor are computed in another way, and give what they 
 - element-wise functions whose kernels treat the last elements of a tensor apart get whole vectors, so none are last;
 - convolutions and norms over samples or channels are computed member by member on a CPU: under `torch.func.vmap` a
   convolution would be one with a group a member, whose kernel depends on the number of channels of all of them;
+- a matrix that all members share is multiplied with each member's rows by themselves;
 - recurrent cells and attention are composed of the parts of their equations.
 """
 
@@ -26,6 +27,10 @@ _ELEMENTWISE = [
     *("sigmoid", "expit", "silu", "mish", "softplus", "elu", "selu", "celu", "gelu", "logsigmoid", "exp2"),
     *("sinh", "cosh", "atanh", "arctanh", "atan2", "arctan2", "hypot", "logaddexp", "logaddexp2"),
     *("pow", "float_power", "__rpow__"),
+]
+_PRODUCTS = [
+    *("matmul", "__matmul__", "__rmatmul__", "mm", "bmm", "mv", "dot", "inner", "addmm", "addbmm", "baddbmm", "addmv"),
+    *("linear", "bilinear", "einsum", "tensordot", "chain_matmul", "cdist"),
 ]
 _HOMES = (torch, torch.Tensor, torch.special, F)
 
@@ -118,19 +123,31 @@ def _in_place(function: Callable[..., Tensor], x: Tensor, *args: Any, **kwargs: 
 
 def _member_by_member(function: Callable[..., Tensor], *args: Any, **kwargs: Any) -> Tensor:
     """One call a member on a CPU. On a GPU, where the law holds to rounding, one for all."""
-    given = [a for a in (*args, *kwargs.values()) if isinstance(a, Tensor)]
+    given, one = _tensors_and_rest(function, args, kwargs)
     if given[0].is_cuda:
         return function(*args, **kwargs)
+    return outside(lambda *stacks: torch.stack([one(*mine) for mine in zip(*stacks, strict=True)]), *given)
 
-    def one(*mine: Tensor) -> Tensor:
-        rest = iter(mine)
+
+def _with_own_factors(function: Callable[..., Tensor], *args: Any, **kwargs: Any) -> Tensor:
+    """A product in which a factor that all members share is repeated: else it is one matrix with all members' rows."""
+    given, one = _tensors_and_rest(function, args, kwargs)
+    if all(torch._C._functorch.is_batchedtensor(t) for t in given) or given[0].is_cuda:  # pyright: ignore[reportAttributeAccessIssue]
+        return function(*args, **kwargs)
+    return outside(lambda *stacks: torch.func.vmap(one)(*stacks), *given)
+
+
+def _tensors_and_rest(
+    function: Callable[..., Tensor], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[list[Tensor], Callable[..., Tensor]]:
+    """The tensors of a call, and the call as a function of them."""
+
+    def call(*tensors: Tensor) -> Tensor:
+        rest = iter(tensors)
         filled = [next(rest) if isinstance(a, Tensor) else a for a in args]
         return function(*filled, **{k: next(rest) if isinstance(v, Tensor) else v for k, v in kwargs.items()})
 
-    def each(*stacks: Tensor) -> Tensor:
-        return torch.stack([one(*mine) for mine in zip(*stacks, strict=True)])
-
-    return outside(each, *given)
+    return [a for a in (*args, *kwargs.values()) if isinstance(a, Tensor)], call
 
 
 def _normalised(function: Callable[..., Tensor], *args: Any, **kwargs: Any) -> Tensor:
@@ -145,6 +162,10 @@ def _normalised(function: Callable[..., Tensor], *args: Any, **kwargs: Any) -> T
 
 def _sigmoid(x: Tensor) -> Tensor:
     return _in_whole_vectors(torch.sigmoid, x)
+
+
+def _linear(input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    return _with_own_factors(F.linear, input, weight, bias)
 
 
 def _glu(function: Callable[..., Tensor], input: Tensor, dim: int = -1) -> Tensor:
@@ -165,6 +186,8 @@ def _attention(
     **kw: Any,
 ) -> Tensor:
     """Products and a softmax on a CPU; on a GPU the fused kernels, with members among the batch."""
+    while attn_mask is not None and attn_mask.ndim < query.ndim:  # as many axes before members come in front
+        attn_mask = attn_mask[None]
     if query.is_cuda and not dropout_p:
         masks = () if attn_mask is None else (attn_mask,)
         return outside(
@@ -173,14 +196,18 @@ def _attention(
     if attn_mask is not None and attn_mask.dtype == torch.bool:  # which the kernel below would add as 0 and 1
         attn_mask = torch.zeros_like(attn_mask, dtype=query.dtype).masked_fill(~attn_mask, -torch.inf)
     math = torch.ops.aten._scaled_dot_product_attention_math
-    return math(query, key, value, attn_mask, dropout_p, is_causal, **kw)[0]
+
+    def attended(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
+        return math(q, k, v, mask, dropout_p, is_causal, **kw)[0]
+
+    return _with_own_factors(attended, query, key, value, *([] if attn_mask is None else [attn_mask]))
 
 
 def _plain_cell(activation: Callable[[Tensor], Tensor]) -> Callable[..., Tensor]:
     def cell(
         _function: Any, input: Tensor, hx: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Any = None, b_hh: Any = None
     ) -> Tensor:
-        return activation(F.linear(input, w_ih, b_ih) + F.linear(hx, w_hh, b_hh))
+        return activation(_linear(input, w_ih, b_ih) + _linear(hx, w_hh, b_hh))
 
     return cell
 
@@ -189,8 +216,8 @@ def _gru_cell(
     _function: Any, input: Tensor, hx: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Any = None, b_hh: Any = None
 ) -> Tensor:
     """h' = n + z (h - n), n = tanh(W x + r U h), with gates r and z, as in `torch.nn.GRUCell`."""
-    reset_x, update_x, new_x = F.linear(input, w_ih, b_ih).chunk(3, -1)
-    reset_h, update_h, new_h = F.linear(hx, w_hh, b_hh).chunk(3, -1)
+    reset_x, update_x, new_x = _linear(input, w_ih, b_ih).chunk(3, -1)
+    reset_h, update_h, new_h = _linear(hx, w_hh, b_hh).chunk(3, -1)
     new = torch.tanh(new_x + _sigmoid(reset_x + reset_h) * new_h)
     return new + _sigmoid(update_x + update_h) * (hx - new)
 
@@ -200,7 +227,7 @@ def _lstm_cell(
 ) -> tuple[Tensor, Tensor]:
     """c' = f c + i tanh(g), h' = o tanh(c'), with gates i, f and o, as in `torch.nn.LSTMCell`."""
     h, c = hx
-    gates = F.linear(input, w_ih, b_ih) + F.linear(h, w_hh, b_hh)
+    gates = _linear(input, w_ih, b_ih) + _linear(h, w_hh, b_hh)
     let_in, keep, new, let_out = gates.chunk(4, -1)
     c = _sigmoid(keep) * c + _sigmoid(let_in) * torch.tanh(new)
     return _sigmoid(let_out) * torch.tanh(c), c
@@ -215,6 +242,7 @@ _INSTEAD: dict[Any, Callable[..., Any]] = {
     **dict.fromkeys(_named(*_ELEMENTWISE), _in_whole_vectors),
     **dict.fromkeys(_named(*(f"{n}_" for n in _ELEMENTWISE if not n.startswith("__")), "__ipow__"), _in_place),
     **dict.fromkeys(_named("__pow__"), _power),
+    **dict.fromkeys(_named(*_PRODUCTS), _with_own_factors),
     **dict.fromkeys(_named(*(f"conv{kind}{n}d" for kind in ("", "_transpose") for n in (1, 2, 3))), _member_by_member),
     F.batch_norm: _normalised,
     F.instance_norm: _normalised,

@@ -12,6 +12,11 @@ from ontogeny.streams import Streams
 EPSILON = 1e-5
 
 
+def normalised(x: Float[Tensor, "*rows width"]) -> Float[Tensor, "*rows width"]:
+    """`(x - mean) / sqrt(variance + 1e-5)` over the last axis: layer normalisation without gain and bias."""
+    return F.layer_norm(x, x.shape[-1:], eps=EPSILON)
+
+
 class LayerNorm(nn.Module):
     """`gain * (x - mean) / sqrt(variance + 1e-5) + bias` over the last axis (Ba et al., arXiv 1607.06450)."""
 
@@ -23,7 +28,7 @@ class LayerNorm(nn.Module):
 
     def forward(self, x: Float[Tensor, "member *rows width"]) -> Float[Tensor, "member *rows width"]:
         """The normalised rows; a constant row becomes the bias."""
-        normal = F.layer_norm(x, x.shape[-1:], eps=EPSILON)
+        normal = normalised(x)
         each = (x.shape[0], *[1] * (x.ndim - 2), x.shape[-1])
         gain = self.weight.view(each)
         return self.hook_normalized(

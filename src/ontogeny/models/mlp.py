@@ -8,9 +8,10 @@ from torch import Tensor, nn
 from ontogeny.errors import UserError, nearest
 from ontogeny.models.contract import Model
 from ontogeny.models.embedding import Embedding
+from ontogeny.models.layer_norm import normalised
 from ontogeny.models.linear import Linear
 from ontogeny.models.sites import Site
-from ontogeny.models.stacked import ACTIVATIONS
+from ontogeny.models.stacked import ACTIVATIONS, identity
 from ontogeny.parts import PerMember
 from ontogeny.streams import Streams
 from ontogeny.tasks.contract import Shape
@@ -47,12 +48,16 @@ class MLP(Model):
 
     Features go in as they are, several positions side by side; tokens go in as embeddings of size `width`, again side
     by side. Weights start as N(0, init_scale^2 / fan_in), embeddings as N(0, init_scale^2), biases at 0.
+
+    With `normalise` every hidden layer is normalised before its activation, without gain or bias: as long as its own
+    bias is 0 the network does not depend on the length of the weights in front (but for the 1e-5 under the root).
     """
 
     layers: int = 2
     width: int = 64
     activation: str = "relu"
     bias: bool = True
+    normalise: bool = False
     init_scale: PerMember = 1.0
 
     def check(self) -> None:
@@ -101,17 +106,18 @@ class MLPNetwork(nn.Module):
 
 
 class HiddenLayer(nn.Module):
-    """`activation(x W + b)`."""
+    """`activation(x W + b)`, or with `normalise` the activation of its normalised rows."""
 
     def __init__(self, streams: Streams, inputs: int, outputs: int, model: MLP) -> None:
         super().__init__()
         self.map = Linear(streams, inputs, outputs, bias=model.bias, scale=model.init_scale)
         self.activation = ACTIVATIONS[model.activation]
+        self.scaled = normalised if model.normalise else identity
         self.hook_pre, self.hook_post = Site(), Site()
 
     def forward(self, x: Float[Tensor, "member sample input"]) -> Float[Tensor, "member sample output"]:
         """The layer's units."""
-        return self.hook_post(self.activation(self.hook_pre(self.map(x))))
+        return self.hook_post(self.activation(self.hook_pre(self.scaled(self.map(x)))))
 
 
 def check_activation(owner: str, name: str) -> None:

@@ -60,10 +60,11 @@ class Rotary(nn.Module):
         self.register_buffer("sin", angles.sin().float(), persistent=False)
 
     def forward(
-        self, x: Float[Tensor, "member sample position head feature"]
+        self, x: Float[Tensor, "member sample position head feature"], first: int = 0
     ) -> Float[Tensor, "member sample position head feature"]:
-        """The turned vectors."""
-        cos, sin = self.cos[: x.shape[2]], self.sin[: x.shape[2]]
+        """The turned vectors, the first of which stands at position `first`."""
+        here = slice(first, first + x.shape[2])
+        cos, sin = self.cos[here], self.sin[here]
         left, right = x.chunk(2, -1)
         return torch.cat([left * cos - right * sin, right * cos + left * sin], -1)
 

@@ -1,5 +1,6 @@
 """Transformer: a GPT-style population, with the usual choices of positions, norms and branches."""
 
+from collections.abc import Callable
 from typing import Literal
 
 from jaxtyping import Float
@@ -185,10 +186,10 @@ class Block(nn.Module):
         return self.hook_out(x)
 
 
-def _add(x: Tensor, branch: nn.Module, norm: LayerNorm | None) -> Tensor:
+def _add(x: Tensor, branch: Callable[[Tensor], Tensor], norm: LayerNorm | None) -> Tensor:
     return x + branch(x if norm is None else norm(x))
 
 
-def _add_normed(x: Tensor, branch: nn.Module, norm: LayerNorm | None) -> Tensor:
+def _add_normed(x: Tensor, branch: Callable[[Tensor], Tensor], norm: LayerNorm | None) -> Tensor:
     assert norm is not None
     return norm(x + branch(x))

@@ -13,7 +13,7 @@ from ontogeny.measures.contract import Checkpoint, Measure
 from ontogeny.models.population import Population
 from ontogeny.streams import Streams
 from ontogeny.tasks.contract import Batch, Task
-from ontogeny.training.compiled import Trace, Update
+from ontogeny.training.compiled import Trace, Update, compiled_update
 from ontogeny.training.objectives import Objective
 from ontogeny.training.optimizers import Columns, Optimizer
 from ontogeny.training.settle import settle
@@ -151,12 +151,15 @@ class TrainingCohort:
         self.last_loss = self.learn(batch, self.optimizer.columns(self.done, self.population.flat))
         self.losses.append(self.last_loss)
 
-    def compile(self) -> None:
+    def compile(self, structure: str) -> None:
         """Makes the updates a compiled program, with bits of its own: see `ontogeny.training.compiled`.
 
         Raises: `CannotCompile` with the reason.
         """
-        self.learn = self.trace().compiled()
+        batch = self.data.at(self.done)
+        self.learn = compiled_update(
+            structure, self.population, self.objective, self.optimizer, self.memory, self.alive, batch
+        )
 
     def trace(self) -> Trace:
         """An update written down operation by operation.
@@ -207,6 +210,7 @@ class TrainingCohort:
             world=world,
             streams=self.streams.of("evaluation"),
             step=self.done,
+            memory=self.memory,
         )
         values: dict[str, Labelled] = {}
         for measure in self.measures:

@@ -1,11 +1,10 @@
 """Compiled updates: forward, backward and optimizer of a whole cohort as one program, made by TorchInductor.
 
 An update is traced once, operation by operation, and the trace is compiled with what surrounds the products fused.
-The program holds no reference to the cohort that it was traced on: cohorts whose traces are the same share it.
+The program holds no reference to the cohort that it was traced on, so cohorts of one structure and size share it.
+Tracing changes torch's modules for a while: it is done before cohorts advance side by side, not while they do.
 """
 
-import hashlib
-import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -31,7 +30,6 @@ SECONDS_AT_LEAST, SECONDS_AN_OPERATION = 10.0, 0.08  # to compile, measured on t
 OPTIONS = {"cpp.threads": 1, "cpp_wrapper": True}
 
 _programs: dict[str, Program] = {}
-_one_at_a_time = threading.Lock()
 
 
 class Trace:
@@ -83,43 +81,53 @@ class Trace:
         """What compiling is expected to take where no program for the same trace is there."""
         return SECONDS_AT_LEAST + SECONDS_AN_OPERATION * self.operations
 
-    def compiled(self) -> Update:
+    def compiled(self) -> Program:
         """The update as one program: the same mathematics, with other rounding than operation by operation.
 
-        Every call changes the parameters, the optimizer's memory and who is alive in place.
+        Cost: some ten seconds.
 
-        Cost: some ten seconds, unless a program for the same trace is there.
-
-        Raises: `CannotCompile`, without a compiler for instance.
+        Raises: `CannotCompile`, without a compiler for instance, or when the trace holds numbers of its members.
         """
-        with _one_at_a_time:
-            address = self._address()
-            if address not in _programs:
-                try:
-                    with torch.no_grad():
-                        made: Any = torch._inductor.compile(self.graph, self.arguments, OPTIONS)
-                    _programs[address] = made
-                except Exception as error:
-                    raise CannotCompile(_reason(error)) from error
-            program = _programs[address]
-        held = self.held
-
-        def call(batch: Batch, columns: Columns) -> Float[Tensor, "member"]:
-            with torch.no_grad():
-                return program(*held, *_tensors(batch), *columns.values())[0]
-
-        return call
-
-    def _address(self) -> str:
-        """What two traces share that may share a program: code, shapes and types, and the tensors that code holds."""
-        digest = hashlib.sha256(self.graph.code.encode())
-        for tensor in self.arguments:
-            digest.update(f"{tensor.dtype}{tuple(tensor.shape)}{tensor.stride()}{tensor.device}".encode())
+        members = self.held[0].shape[0]
         for node in self.graph.graph.nodes:
-            if node.op == "get_attr":
-                constant = getattr(self.graph, node.target).detach().cpu().contiguous()
-                digest.update(f"{constant.dtype}{tuple(constant.shape)}".encode() + constant.numpy().tobytes())
-        return digest.hexdigest()
+            if node.op == "get_attr" and getattr(self.graph, node.target).shape[:1] == (members,):
+                raise CannotCompile("a model, objective or optimizer holds a tensor of its members that is no buffer")
+        try:
+            with torch.no_grad():
+                made: Any = torch._inductor.compile(self.graph, self.arguments, OPTIONS)
+            return made
+        except Exception as error:
+            raise CannotCompile(_reason(error)) from error
+
+
+def compiled_update(
+    structure: str,
+    population: Population,
+    objective: Objective,
+    optimizer: Optimizer,
+    memory: dict[str, Tensor],
+    alive: Tensor,
+    batch: Batch,
+) -> Update:
+    """The update of a cohort as a program, made when there is none yet for its structure and size.
+
+    Every call changes the parameters, the optimizer's memory and who is alive in place. Cohorts with the same
+    `structure` have the same operations.
+
+    Raises: `CannotCompile`.
+    """
+    held = [population.flat, alive, *memory.values(), *population.network.buffers()]
+    shapes = [(t.dtype, t.shape, t.stride(), t.device) for t in (*held, *_tensors(batch))]
+    address = f"{structure} {shapes}"
+    if address not in _programs:
+        _programs[address] = Trace(population, objective, optimizer, memory, alive, batch).compiled()
+    program = _programs[address]
+
+    def call(batch: Batch, columns: Columns) -> Float[Tensor, "member"]:
+        with torch.no_grad():
+            return program(*held, *_tensors(batch), *columns.values())[0]
+
+    return call
 
 
 def _loss_and_gradient(

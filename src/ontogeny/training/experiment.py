@@ -94,6 +94,11 @@ class Training(Experiment):
         saved = min(SAVED_AT_MOST, SAVED_BY_FUSING + SECONDS_A_CALL * trace.operations / update)
         return saved * seconds > trace.seconds_to_compile * shapes
 
+    def compile(self, cohorts: Sequence[Sequence[Row]], device: torch.device) -> None:
+        """Makes a program for every structure and size among the cohorts."""
+        for rows in {(structure(self.member(rows[0])), len(rows)): rows for rows in cohorts}.values():
+            self.open(rows, device, True)
+
     def open(self, rows: Sequence[Row], device: torch.device, compiled: bool = False) -> TrainingCohort:
         """A population with a member for every row, before its first update."""
         run: Training = stack([self.member(row) for row in rows], device=device)
@@ -113,5 +118,5 @@ class Training(Experiment):
             steps=run.steps,
         )
         if compiled:
-            cohort.compile()
+            cohort.compile(structure(self.member(rows[0])))
         return cohort

@@ -1,0 +1,149 @@
+"""Generation: all members continue all their prompts at once, with the keys and values of earlier positions kept."""
+
+from collections.abc import Callable
+from functools import partial
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from ontogeny.errors import UserError
+from ontogeny.models.attention import Attention
+from ontogeny.models.population import Population
+from ontogeny.models.stacked import affine, matmul
+from ontogeny.models.transformer import Block, TransformerNetwork
+from ontogeny.streams import Streams
+
+Choose = Callable[[Float[Tensor, "member sample output"], int], Int[Tensor, "member sample"]]
+"""From the logits of the next token, and its number counted from 0, to the token."""
+
+
+def greedy(logits: Float[Tensor, "member sample output"], number: int) -> Int[Tensor, "member sample"]:
+    """The most probable token, the first of equals."""
+    return logits.argmax(-1)
+
+
+def sampled(streams: Streams, temperature: float | Tensor = 1.0) -> Choose:
+    """Draws tokens from softmax(logits / temperature); a temperature of 0 takes the most probable one.
+
+    `temperature` is a number or a tensor that broadcasts to `[member, sample]`.
+    """
+
+    def choose(logits: Float[Tensor, "member sample output"], number: int) -> Int[Tensor, "member sample"]:
+        heat = torch.as_tensor(temperature, dtype=torch.float64, device=logits.device)
+        heat = heat.expand(logits.shape[:2])[..., None]
+        law = torch.softmax(logits.double() / heat.where(heat > 0, 1.0), -1)
+        drawn = streams.categorical(f"token {number}", logits.shape[1:2], law)
+        return torch.where(heat[..., 0] > 0, drawn, logits.argmax(-1))
+
+    return choose
+
+
+class Continuation:
+    """A population of causal transformers part of the way through its sequences.
+
+    `read` takes the tokens that come next and gives the outputs there: what the network gives at those positions when
+    it reads the whole sequence at once, to rounding. Sites see the positions that are read and no earlier ones.
+
+    Raises: `UserError` for anything but a causal transformer that reads tokens.
+    """
+
+    def __init__(self, population: Population) -> None:
+        network = population.network
+        if not isinstance(network, TransformerNetwork) or not network.model.causal or network.shape.vocabulary is None:
+            raise UserError(
+                f"generation needs a causal Transformer that reads tokens, got {type(network).__name__}: "
+                "train one with causal=True on a task with a vocabulary"
+            )
+        self.network = network
+        self.kept: dict[int, tuple[Tensor, Tensor]] = {}
+        self.length = 0
+
+    def read(self, tokens: Int[Tensor, "member sample position"]) -> Float[Tensor, "member sample position output"]:
+        """Outputs at some more positions.
+
+        Raises: `UserError` for more positions than the network was built for.
+        """
+        network, first = self.network, self.length
+        self.length += tokens.shape[2]
+        if self.length > network.context:
+            raise UserError(
+                f"a sequence of {self.length} positions in a network built for {network.context}: set context"
+            )
+        x = network.hook_embed(network.embed(tokens))
+        if network.positions is not None:
+            x = x + network.hook_pos_embed(network.positions(self.length)[:, None, first:].expand_as(x))
+        for i, block in enumerate(network.blocks):
+            assert isinstance(block, Block)
+            x = block.add(block.hook_in(x), partial(self._attend, i, block.attn, first), block.ln1)
+            if block.mlp is not None:
+                x = block.add(block.hook_mid(x), block.mlp, block.ln2)
+            x = block.hook_out(x)
+        if network.ln_final is not None:
+            x = network.ln_final(x)
+        return network.unembed(x) if network.unembed is not None else affine(x, network.embed.weight.mT)
+
+    def _attend(self, layer: int, attn: Attention, first: int, x: Tensor) -> Tensor:
+        """What `Attention` gives for the new positions, which look at the kept ones too."""
+        members, samples, length, width = x.shape
+        size = width // attn.heads
+        q, k, v = attn.qkv(x).view(members, samples, length, 3, attn.heads, size).unbind(3)
+        q, k, v = attn.hook_q(q), attn.hook_k(k), attn.hook_v(v)
+        if attn.rotary is not None:
+            q, k = attn.hook_rot_q(attn.rotary(q, first)), attn.hook_rot_k(attn.rotary(k, first))
+        q, k, v = (y.transpose(2, 3).reshape(-1, length, size) for y in (q, k, v))
+        if layer in self.kept:
+            k, v = (torch.cat([old, new], 1) for old, new in zip(self.kept[layer], (k, v), strict=True))
+        self.kept[layer] = k, v
+        assert attn.mask is not None
+        mask = attn.mask[:, first : first + length, : first + length]
+        scores = matmul(q, k.mT, plus=mask, scale=size**-0.5)
+        scores = attn.hook_attn_scores(scores.view(members, samples, attn.heads, length, first + length))
+        pattern = attn.hook_pattern(torch.softmax(scores, -1))
+        z = matmul(pattern.flatten(0, 2), v).view(members, samples, attn.heads, length, size).transpose(2, 3)
+        return attn.hook_out(attn.output(attn.hook_z(z).reshape(x.shape)))
+
+
+@torch.no_grad()
+def generate(
+    population: Population, prompts: Int[Tensor, "member sample position"], length: int, choose: Choose = greedy
+) -> Int[Tensor, "member sample length"]:
+    """`length` more tokens after each prompt, each chosen from what the network expects after those before it.
+
+    All prompts are of one length and may differ between members. Nothing stops at an end token: what follows it is
+    for the caller to cut.
+
+    Raises: `UserError` for anything but a causal transformer that reads tokens, or too long a sequence for it.
+    Cost: one forward pass over the prompts and the tokens generated.
+    """
+    continuation = Continuation(population)
+    tokens, found = prompts, []
+    for number in range(length):
+        tokens = choose(continuation.read(tokens)[:, :, -1], number)[..., None]
+        found.append(tokens)
+    return torch.cat(found, -1)
+
+
+@torch.no_grad()
+def complete(
+    population: Population,
+    tokens: Int[Tensor, "member sample position"],
+    given: Int[Tensor, "member sample"],
+    first: int,
+    choose: Choose = greedy,
+) -> Int[Tensor, "member sample position"]:
+    """The sequences with all but their first `given` tokens chosen by the network, for prompts of different lengths.
+
+    What `tokens` holds after the given ones is ignored; `first` is the least number that is given to any sample.
+
+    Raises: `UserError` for anything but a causal transformer that reads tokens, or too long a sequence for it.
+    Cost: one forward pass, the first positions at once and then one by one.
+    """
+    continuation = Continuation(population)
+    filled = tokens.clone()
+    read = tokens[..., :first]
+    for place in range(first, tokens.shape[-1]):
+        chosen = choose(continuation.read(read)[:, :, -1], place)
+        filled[..., place] = torch.where(place < given, tokens[..., place], chosen)
+        read = filled[..., place : place + 1]
+    return filled

@@ -1,0 +1,50 @@
+"""Oracles: traces drawn by hand."""
+
+import numpy as np
+import pytest
+
+from ontogeny.measures.learning_times import in_order, lasting_time
+
+NAN = np.nan
+
+
+@pytest.mark.parametrize(
+    ("trace", "expected"),
+    [
+        ([0.0, 0.5, 0.9, 1.0, 1.0], 20),
+        ([0.0, 0.9, 0.5, 0.7, 1.0], 40),  # the first crossing, at 10, was lost again
+        ([0.9, 0.9, 0.9, 0.9, 0.9], 0),
+        ([0.0, 0.9, 0.9, 0.9, 0.8], np.inf),  # ends on the level, which is not above it
+        ([0.0, 0.9, NAN, 0.9, NAN], 10),  # not recorded is neither above nor below
+        ([0.0, NAN, 0.9, 0.9, NAN], 20),
+        ([NAN, NAN, NAN, NAN, NAN], NAN),
+        ([0.9, 0.1, NAN, NAN, NAN], np.inf),
+    ],
+)
+def test_from_when_on_it_stays(trace, expected):
+    found = lasting_time(np.array(trace), np.arange(0, 50, 10), 0.8)
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_traces_side_by_side_are_as_alone(seed):
+    traces = np.random.default_rng(seed).random((3, 4, 12))
+    together = lasting_time(traces, np.arange(12), 0.3)
+    for i in range(3):
+        for j in range(4):
+            assert together[i, j] == lasting_time(traces[i, j], np.arange(12), 0.3)
+
+
+@pytest.mark.parametrize(
+    ("times", "expected"),
+    [
+        ([1.0, 2.0, 3.0], True),
+        ([1.0, 3.0, 2.0], False),
+        ([1.0, 2.0, 2.0], False),
+        ([1.0, 2.0, np.inf], True),
+        ([1.0, np.inf, np.inf], False),
+        ([1.0, np.inf, 3.0], False),
+        ([1.0, NAN, 3.0], False),
+    ],
+)
+def test_order(times, expected):
+    assert in_order(np.array(times)).item() is expected
