@@ -5,20 +5,23 @@ import platform
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
 from ontogeny.errors import CannotCompile, RunFailed, UserError
-from ontogeny.executors.contract import Progress
-from ontogeny.experiment import Experiment, Row
+from ontogeny.executors.contract import Progress, Result
+from ontogeny.experiment import Cohort, Experiment, Row
 from ontogeny.folder import Folder, folder_at
 from ontogeny.labelled import Record
 from ontogeny.machine import one_thread
+from ontogeny.memory import is_out_of_memory, say_out_of_memory
+from ontogeny.pieces import Pieces
 from ontogeny.store import CohortStore, cohort_name, read_about
 
 COMMIT_SECONDS = 5.0  # at most this much work is done again after a kill,
-COMMIT_SHARE = 0.1  # unless committing would take more than this share of the time
+COMMIT_SHARE = 0.1  # unless committing would take more than this share of the time,
+COMMIT_AT_LEAST = 1800.0  # but never more seconds than this, however slow one commit was
 
 
 @dataclass(frozen=True)
@@ -34,9 +37,12 @@ class Advance:
     name: str  # of the experiment
     index: int  # of the cohort
     locks: bool = False  # whether other processes may be at other cohorts of the run
+    pieces: int = 1  # that its members are advanced in, for memory
 
-    def __call__(self, look: Callable[[Progress], None], stopped: Callable[[], bool]) -> list[Row]:
+    def __call__(self, look: Callable[[Progress], None], stopped: Callable[[], bool]) -> Result:
         """Takes the cohort to its end, or to the next record once it is to stop; gives the rows that diverged.
+
+        Gives None when memory did not suffice, as long as it can be advanced in more pieces.
 
         Raises: `UserError` when the run's folder is another one here, or another process is at this cohort;
         `RunFailed`, with the cohort's factors, when the experiment breaks.
@@ -47,7 +53,9 @@ class Advance:
         store = self.store
         try:
             last = store.glance("finished", "alive")
-            if "finished" not in last:
+            if "finished" in last:
+                store.tidy()
+            else:
                 with one_thread(), store.folder.locked() if self.locks else nullcontext():
                     last = self._advance(store, look, stopped)
         except UserError:
@@ -58,10 +66,18 @@ class Advance:
             ) from None
         except Exception as error:
             values = ", ".join(f"{k}={v}" for k, v in self.rows[0].items())
-            reason = f"{type(error).__name__}: {error}"
+            if is_out_of_memory(error):
+                if self.pieces < len(self.rows):
+                    return None
+                raise say_out_of_memory(f"in experiment {self.name!r} with a member at a time", error) from error
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
             raise RunFailed(f"experiment {self.name!r} broke in the members from {values}: {reason}") from error
         alive = last.get("alive", torch.ones(len(self.rows)))
         return [row for row, lives in zip(self.rows, alive, strict=True) if not lives]
+
+    def halved(self) -> "Advance":
+        """The same work in pieces of half as many members."""
+        return replace(self, pieces=min(2 * self.pieces, len(self.rows)))
 
     @property
     def store(self) -> CohortStore:
@@ -75,7 +91,7 @@ class Advance:
         state = store.state()
         if state is not None and "finished" in state:
             return state
-        cohort = self.experiment.open(self.rows, self.device, self.compiled)
+        cohort = self._open()
         if state is not None:
             cohort.restore(state)
         pending: list[Record] = []
@@ -84,17 +100,22 @@ class Advance:
             pending.append(record)
             look(cohort.progress())
             stop = stopped()
-            if stop or time.monotonic() - committed > pause:
+            if stop or not 0 <= time.monotonic() - committed <= pause:  # below 0 when the clock was set back
                 started = time.monotonic()
                 store.commit(pending, cohort.state())
                 pending, committed = [], time.monotonic()
-                pause = max(COMMIT_SECONDS, (committed - started) / COMMIT_SHARE)
+                pause = min(max(COMMIT_SECONDS, (committed - started) / COMMIT_SHARE), COMMIT_AT_LEAST)
             if stop:
                 return {}
         last = {**cohort.state(), "finished": torch.tensor(True)}
         store.commit(pending, last)
         look(cohort.progress())
         return last
+
+    def _open(self) -> Cohort:
+        if self.pieces == 1:
+            return self.experiment.open(self.rows, self.device, self.compiled)
+        return Pieces(self.experiment, self.rows, self.pieces, self.device, self.compiled)
 
 
 @functools.cache

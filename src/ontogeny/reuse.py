@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -13,7 +12,8 @@ from ontogeny.addresses.imports import Unaddressable
 from ontogeny.cache import FAILURES, Member, MemberCache, split
 from ontogeny.experiment import Experiment, Row
 from ontogeny.folder import Folder
-from ontogeny.labelled import Labelled, Record
+from ontogeny.labelled import Record
+from ontogeny.pieces import joined
 from ontogeny.store import CohortStore, cohort_name
 
 TAKEN = {"done": 1, "total": 1, "loss": None}  # the progress of a cohort out of the cache
@@ -129,21 +129,13 @@ def _bytes(member: Member) -> int:
 def _joined(members: Sequence[Member]) -> tuple[list[Record], dict[str, Tensor]]:
     """The records and the state of a cohort of these members."""
     records = [
-        Record(first.step, {name: _stacked([r.values[name] for r in same]) for name in first.values})
+        Record(first.step, {name: joined([r.values[name] for r in same]) for name in first.values})
         for first, *others in zip(*(m.records for m in members), strict=True)
         for same in [[first, *others]]
     ]
     states = [m.state for m in members]
     state = {name: torch.cat([s[name] for s in states]) if v.ndim else v for name, v in states[0].items()}
     return records, state
-
-
-def _stacked(arrays: Sequence[Labelled]) -> Labelled:
-    first = arrays[0]
-    coords = dict(first.coords)
-    if "member" in coords:
-        coords["member"] = [label for a in arrays for label in a.coords["member"]]
-    return replace(first, values=torch.cat([a.values for a in arrays]), coords=coords)
 
 
 def _plain(rows: Sequence[Row]) -> list[Row]:

@@ -13,7 +13,7 @@ import torch
 from ontogeny.advance import Advance
 from ontogeny.cache import MemberCache
 from ontogeny.errors import CannotCompile, UserError, nearest
-from ontogeny.executors.contract import Executor, Progress
+from ontogeny.executors.contract import Executor, Progress, Result
 from ontogeny.executors.local import Local
 from ontogeny.experiment import Experiment, Row
 from ontogeny.factors import FIRST_SEED
@@ -21,8 +21,9 @@ from ontogeny.files import to_json
 from ontogeny.folder import Folder, Place, folder_at
 from ontogeny.locate import Found
 from ontogeny.machine import hardware, one_thread, threads, versions
-from ontogeny.memory import keep_freed
+from ontogeny.memory import keep_freed, one_line_when_full
 from ontogeny.parts import describe, digest
+from ontogeny.pieces import divided
 from ontogeny.reuse import TAKEN, Reuse
 from ontogeny.shard import WHOLE, Shard
 from ontogeny.store import FORMAT, CohortStore, cohort_name, read_about
@@ -125,6 +126,7 @@ def pick_device(name: str) -> torch.device:
     return torch.device("cuda" if there and name != "cpu" else "cpu")
 
 
+@one_line_when_full()
 def run(
     prepared: Prepared,
     place: Place,
@@ -162,15 +164,13 @@ def run(
             watcher.begin(name, [piece.rows for piece in work])
             for index in set(mine) & set(plan.get("cached", ())):
                 watcher.look(mine.index(index), TAKEN)
-            if plan["mode"] == "compiled" and executor.in_process and not about["finished"]:
-                to_make = [piece.rows for piece in work if piece.index not in plan.get("cached", ())]
-                with one_thread():
-                    prepared.experiments[name].compile(to_make, prepared.device)
+            if not about["finished"]:
+                _make_programs(executor, [piece for piece in work if piece.index not in plan.get("cached", ())])
             keep = partial(reuse.keep, name, plan) if reuse is not None and not about["finished"] else None
             watcher.end(name, _advance_all(executor, work, prepared.device, watcher, keep))
         left = 0 if shard.whole else _left(about, folder)
         if not about["finished"] and not left:
-            seconds = about["seconds"] + time.monotonic() - started
+            seconds = about["seconds"] + max(0.0, time.monotonic() - started)  # a clock may be set back
             folder.write("run.json", to_json({**about, "seconds": seconds, "finished": True}).encode())
     return left
 
@@ -205,15 +205,43 @@ def _advance_all(
 ) -> list[Row]:
     """Takes cohorts to their end; gives the rows that diverged.
 
-    `keep` is told of every cohort that came to its end, or that was left because all were told to stop.
+    Those for which memory did not suffice go on after all the others, in pieces of half as many members, and of half
+    as many again where that does not do. `keep` is told of every cohort that came to its end, or that was left because
+    all were told to stop.
     """
-    diverged: dict[int, list[Row]] = {}
-    with closing(executor.results(work, device, watcher.look)) as results:
-        for i, rows in results:
-            diverged[i] = rows
-            if keep is not None:
-                keep(work[i].index, work[i].store)
-    return [row for i in sorted(diverged) for row in diverged[i]]
+    diverged: dict[int, Result] = {}
+    todo = dict(enumerate(work))
+    while todo:
+        places, pieces = list(todo), list(todo.values())
+        seen = partial(_look, watcher, places)
+        with closing(executor.results(pieces, device, seen)) as results:
+            for i, rows in results:
+                diverged[places[i]] = rows
+                if keep is not None and rows is not None:
+                    keep(pieces[i].index, pieces[i].store)
+        todo = {place: piece.halved() for place, piece in todo.items() if diverged[place] is None}
+        if todo:
+            most = max(len(part) for piece in todo.values() for part in divided(piece.rows, piece.pieces))
+            watcher.say(
+                f"out of memory in {len(todo)} of {len(work)} cohorts of {work[0].name}: nothing that was committed is "
+                f"lost, and they go on with {most} {'member' if most == 1 else 'members'} at a time"
+            )
+            if device.type == "cuda":
+                torch.cuda.empty_cache()
+            _make_programs(executor, list(todo.values()))
+    return [row for i in sorted(diverged) for row in diverged[i] or ()]
+
+
+def _look(watcher: Watcher, places: Sequence[int], index: int, seen: Progress) -> None:
+    watcher.look(places[index], seen)
+
+
+def _make_programs(executor: Executor, work: Sequence[Advance]) -> None:
+    """Compiles what is needed here: not any more once cohorts advance side by side."""
+    if work and work[0].compiled and executor.in_process:
+        with one_thread():
+            to_make = [part for piece in work for part in divided(piece.rows, piece.pieces)]
+            work[0].experiment.compile(to_make, work[0].device)
 
 
 def _left(about: Mapping[str, Any], folder: Folder) -> int:

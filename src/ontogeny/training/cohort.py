@@ -38,6 +38,12 @@ class Data:
             self.examples = self._cast(task.sample(world, self.streams.of("examples"), examples))
             self.count = examples
 
+    def held(self) -> list[Tensor]:
+        """The examples, where there is a finite set of them."""
+        if (batch := self.examples) is None:
+            return []
+        return [v for v in (batch.inputs, batch.targets, batch.weights, *batch.latents.values()) if v is not None]
+
     def at(self, update: int) -> Batch:
         """The batch of an update, counted from 0."""
         if self.examples is not None:

@@ -73,7 +73,7 @@ class Training(Experiment):
             timed = self.open([rows[i] for i in cohorts[0]], device)
             parameters += one.parameters * len(group)
             flops += one.flops * len(group) * timed.steps
-            most = max(most, one.bytes * len(cohorts[0]) * workers)
+            most = max(most, (one.bytes + one.held) * len(cohorts[0]) * workers)
             seconds += seconds_per_update(timed) * timed.steps * len(group) / len(cohorts[0]) / workers
         return Estimate(len(rows), len(self.populations(rows)), len(plan), parameters, flops, most, seconds)
 
