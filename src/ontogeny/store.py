@@ -87,6 +87,11 @@ class CohortStore:
             self.folder.drop(old, STATE)
         self.known, self.stateful = [*self.known, name], [name]
 
+    def tidy(self) -> None:
+        """Drops the state that the last one replaced, where its writer was killed in between."""
+        for old in self.segments()[-2:-1]:
+            self.folder.drop(old, STATE)
+
     def records(self) -> list[Record]:
         """Everything that was measured, in order."""
         found: list[Record] = []
