@@ -190,9 +190,9 @@ def main() -> None:
     on = f"{machine.get('gpu', machine['processor'])}, {machine['threads']} cores"
     command = f"python {' '.join([os.path.relpath(sys.argv[0]), *sys.argv[1:]])}"
     head = (
-        f"{date.today()}, {on}, torch {torch.__version__}, Python {platform.python_version()}: `{command}`. Matmul peak "
-        f"of this run: {peak / 1e9:,.0f} GFLOP/s. Of two figures the first is that of eager, the second of compiled "
-        "updates."
+        f"{date.today()}, {on}, torch {torch.__version__}, Python {platform.python_version()}: `{command}`. Matmul "
+        f"peak of this run: {peak / 1e9:,.0f} GFLOP/s. Of two figures the first is that of eager, the "
+        "second of compiled updates."
     )
     lines = [head, ""]
     print("\n".join(lines))
