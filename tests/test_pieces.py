@@ -20,7 +20,7 @@ from ontogeny.memory import available_bytes, is_out_of_memory
 from ontogeny.models.mlp import MLP
 from ontogeny.pieces import divided
 from ontogeny.run import Prepared, prepare, run
-from ontogeny.store import load
+from ontogeny.store import load, read_about
 from ontogeny.streams import Streams
 from ontogeny.tasks.linear_teacher import LinearTeacher
 from ontogeny.training.footprint import footprint
@@ -51,9 +51,9 @@ def training(**changes) -> Training:
         objective=SquaredError(),
         optimizer=AdamW(lr=factor("lr"), clip=1e3),
         batch=7,
-        steps=40,
+        steps=24,
         measures=(Greedy(),),
-        at=at(0, 5, 10, 20, 40),
+        at=at(0, 5, 10, 20, 24),
     ).replace(**changes)
 
 
@@ -125,7 +125,7 @@ def test_what_was_committed_is_not_done_again(tmp_path, monkeypatch):
     watcher = Watcher()
     run(prepared(training(factors=vary(width=(4,), lr=(0.01,)) * seeds(6))), tmp_path / "run", watcher)
     # Every update is a beat, and every beat is committed: it breaks at 20, and goes on from 19.
-    assert watcher.steps == [0, *range(1, 20), *range(20, 41), 40]
+    assert watcher.steps == [0, *range(1, 20), *range(20, 25), 24]
     assert len(watcher.said) == 1
 
 
@@ -136,7 +136,7 @@ def test_a_run_in_pieces_is_taken_up_again_with_memory_enough(tmp_path, monkeypa
     class Interrupts(Watcher):
         def look(self, index, seen):
             super().look(index, seen)
-            if seen["done"] == 25:
+            if seen["done"] == 15:
                 raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -194,6 +194,17 @@ def test_no_memory_for_planning_is_a_line(tmp_path, monkeypatch):
         RunFailed, match=r"^out of memory while getting ready \(MemoryError\): what was committed is kept"
     ):
         run(prepared(training()), tmp_path / "run", Watcher())
+
+
+def test_no_memory_to_find_out_whether_compiling_pays(tmp_path, monkeypatch):
+    def time_it(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(Training, "pays_to_compile", time_it)
+    run(prepared(training(steps=2, at=at(0))), tmp_path / "run", Watcher())
+    about = read_about(tmp_path / "run")
+    assert about["finished"]
+    assert about["experiments"]["main"]["mode"] == "eager"
 
 
 def real(make) -> Exception:

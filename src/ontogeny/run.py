@@ -21,7 +21,7 @@ from ontogeny.files import to_json
 from ontogeny.folder import Folder, Place, folder_at
 from ontogeny.locate import Found
 from ontogeny.machine import hardware, one_thread, threads, versions
-from ontogeny.memory import keep_freed, one_line_when_full
+from ontogeny.memory import is_out_of_memory, keep_freed, one_line_when_full
 from ontogeny.parts import describe, digest
 from ontogeny.pieces import divided
 from ontogeny.reuse import TAKEN, Reuse
@@ -342,7 +342,7 @@ def _mode(
     prepared: Prepared, wanted: str, experiment: Experiment, cohorts: Sequence[Sequence[Row]], watcher: Watcher
 ) -> Literal["eager", "compiled"]:
     """How an experiment's updates are made, once and for all of its members."""
-    if wanted == "eager" or not (wanted == "compiled" or experiment.pays_to_compile(cohorts, prepared.device)):
+    if wanted == "eager" or not (wanted == "compiled" or _pays_to_compile(experiment, cohorts, prepared.device)):
         return "eager"
     watcher.say("compiling the updates, for half a minute or so; once for each shape")
     try:
@@ -354,6 +354,16 @@ def _mode(
         watcher.say(f"updates cannot be compiled here ({error}): they are made operation by operation")
         return "eager"
     return "compiled"
+
+
+def _pays_to_compile(experiment: Experiment, cohorts: Sequence[Sequence[Row]], device: torch.device) -> bool:
+    """Not where memory does not suffice to find out: such cohorts go on in pieces, and each size is compiled anew."""
+    try:
+        return experiment.pays_to_compile(cohorts, device)
+    except Exception as error:
+        if is_out_of_memory(error):
+            return False
+        raise
 
 
 def _placed(
