@@ -8,7 +8,7 @@ from ontogeny.models.key_shift import KeyShiftTransformer
 from ontogeny.models.population import Population
 from ontogeny.models.sites import Site
 from ontogeny.streams import Streams
-from ontogeny.tasks.graph_tracing import GraphTracing
+from ontogeny.tasks.graph_walks import GraphTracing
 from ontogeny.tasks.graphs import Circulant
 
 TASK = GraphTracing(graphs=(Circulant(),), tokens=12, length=40, rings=2)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from ontogeny.streams import Streams
-from ontogeny.tasks.graph_tracing import GraphTracing
+from ontogeny.tasks.graph_walks import GraphTracing
 from ontogeny.tasks.graphs import Circulant
 from ontogeny.tasks.walk_predictors import visited_before, walked_before
 

@@ -20,8 +20,8 @@ def dirichlet_energy(
           \Big/ \binom{n}{2}^{-1} \sum_{i<j} \lVert h_i - h_j \rVert^2$$
 
     `apart` are squared distances (`ontogeny.measures.distances`). Without unit, 0 or more: 1 says that the graph is no
-    matter, less that neighbours are near. Not always below 1 where there is structure: points that hold only
-    their neighbours, h = A e, have E >= 1 on small graphs. The least there can be is that of the spectral embedding. NaN for
+    matter, less that neighbours are near. Not always below 1 where there is structure: points that hold only their
+    neighbours, h = A e, have E >= 1 on small graphs. The least there can be is that of the spectral embedding. NaN for
     distances that are NaN, and where all points are one. With `orders` the energy is that of the graph relabelled in
     each of them, its null.
 

@@ -13,7 +13,7 @@ from ontogeny.measures.relabelling import relabellings
 from ontogeny.measures.spectral_alignment import spectral_alignment
 from ontogeny.measures.traced_prediction import tracing
 from ontogeny.streams import Streams
-from ontogeny.tasks.graph_tracing import Walks
+from ontogeny.tasks.graph_walks import Walks
 from ontogeny.tasks.graphs import Circulant
 
 BANDS = {"1-2": (0, 2), "3-5": (2, 3)}  # principal components: the first, and how many

@@ -20,7 +20,7 @@ from ontogeny.measures.traced_prediction import cuts, held_out, tracing
 from ontogeny.models.population import Population
 from ontogeny.models.stacked import matmul
 from ontogeny.streams import Streams
-from ontogeny.tasks.graph_tracing import Walks
+from ontogeny.tasks.graph_walks import Walks
 from ontogeny.tasks.graphs import Graph
 
 HALVES = ("choose", "read")  # of the walks: one to choose a layer on, one to read it

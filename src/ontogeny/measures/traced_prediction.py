@@ -14,7 +14,7 @@ from ontogeny.measures.contract import Checkpoint, Measure
 from ontogeny.measures.head_scores import induction_score, previous_token_score
 from ontogeny.measures.neighbour_mass import neighbour_mass
 from ontogeny.models.population import Population
-from ontogeny.tasks.graph_tracing import GraphTracing, Walks
+from ontogeny.tasks.graph_walks import GraphTracing, Walks
 from ontogeny.tasks.graphs import Graph
 from ontogeny.tasks.walk_predictors import visited_before, walked_before
 

@@ -31,7 +31,7 @@ from ontogeny.measures.traced_geometry import TracedGeometry
 from ontogeny.measures.traced_prediction import TracedPrediction
 from ontogeny.models.key_shift import KeyShiftTransformer
 from ontogeny.report.figure import Axis, Band, Figure, Line, Mark, Panel, Points, Rule, category
-from ontogeny.tasks.graph_tracing import GraphTracing
+from ontogeny.tasks.graph_walks import GraphTracing
 from ontogeny.tasks.graphs import Circulant, Graph, Grid, RandomRegular
 from ontogeny.training.optimizers import AdamW
 from ontogeny.training.schedules import Cosine
@@ -60,7 +60,7 @@ def experiment(
     heads: int = 4,
     batch: int = 32,
     steps: int = 1_000,
-    samples: int = 256,
+    samples: int = 128,
     seeds_: int = 4,
 ) -> Training:
     """Transformers with shifted keys that learn to trace `graphs`, measured before and after."""
@@ -318,7 +318,7 @@ study = Study(
         "Distances are averaged over walks ('pooled'). Averages over walks of each node ('aligned') vanish as walks "
         "are added, since all nodes of such a graph are alike, and show the same similarities through one draw; "
         "what is claimed of both is judged for both.",
-        "256 walks a graph, each member's own, half of them to choose the layer.",
+        "128 walks a graph, each member's own, half of them to choose the layer.",
     ],
     scales=dict(
         smoke=experiment(

@@ -5,7 +5,7 @@ import torch
 
 from ontogeny.errors import UserError
 from ontogeny.streams import Streams
-from ontogeny.tasks.graph_tracing import GraphTracing
+from ontogeny.tasks.graph_walks import GraphTracing
 from ontogeny.tasks.graphs import Circulant, Grid, RandomRegular
 
 KING = Grid(rows=3, columns=3, diagonals=True)
