@@ -87,8 +87,7 @@ def population(size: Size, members: int, compiled: bool) -> Iterator[Advance]:
         at=at(),
     )
     rows = training.factors.rows()
-    with one_thread():
-        plan = training.plan(rows, CPU)
+    plan = training.plan(rows, CPU)
     workers = cohorts_at_once(len(plan), CPU)
     with one_thread():
         cohorts = [training.open([rows[i] for i in chunk], CPU, compiled) for chunk in plan]
