@@ -55,7 +55,7 @@ class Continuation:
                 f"generation needs a causal Transformer that reads tokens, got {type(network).__name__}: "
                 "train one with causal=True on a task with a vocabulary"
             )
-        if any(block.attn.shift is not None for block in network.blocks):
+        if any(isinstance(block, Block) and block.attn.shift is not None for block in network.blocks):
             raise UserError("generation cannot keep keys that are mixed with those before: use a Transformer")
         self.network = network
         self.kept: dict[int, tuple[Tensor, Tensor]] = {}

@@ -116,7 +116,7 @@ def ranks_over_positions(ds: xr.Dataset) -> xr.DataArray:
 def shuffled_over_expected(ds: xr.Dataset) -> xr.DataArray:
     """Share of positions when each context has its own order, over its expectation, in the layer where it is worst."""
     ratio = at_end(ds, "shuffled_pos_share") / at_end(ds, "shuffled_expected")
-    return ratio.isel(layer=abs(np.log(ratio)).argmax("layer"), drop=True)
+    return ratio.isel(layer=abs(ratio - 1.0).argmax("layer"), drop=True)
 
 
 def smoothness(ds: xr.Dataset) -> xr.DataArray:
@@ -146,7 +146,7 @@ def topics_found(ds: xr.Dataset) -> xr.DataArray:
 
 def topics_elsewhere(ds: xr.Dataset) -> xr.DataArray:
     """The largest of that at layer 0, in the untrained network, and with labels in another order."""
-    others = [
+    others: list[xr.DataArray] = [
         table(at_end(ds, "topics_found")),
         ds.topics_found.sel(step=0, drop=True).isel(layer=-1, drop=True),
         at_end(ds, "topics_found_shuffled").max("layer") * 5,  # held to a fifth of the bound of the others
