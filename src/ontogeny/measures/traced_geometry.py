@@ -27,6 +27,7 @@ HALVES = ("choose", "read")  # of the walks: one to choose a layer on, one to re
 CONDITIONS = ("as it is", "shuffled", "relabelled", "induction heads", "token before")
 SMOOTHINGS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 ESTIMATES = ("pooled", "aligned")  # distances averaged over walks, or distances of the averages over walks
+FEWEST = 3  # walks that a pair of nodes must be seen in to have a distance
 LEVEL = 0.99  # of the null
 
 
@@ -45,8 +46,8 @@ class Traced:
 def traced(hidden: Float[Tensor, "member layer sample position width"], walks: Walks, time: int, tokens: int) -> Traced:
     """Nodes by their mean hidden states in the window of the last time // 2 steps up to `time`.
 
-    Position 0 of `hidden` is the mode. A node, or a pair, counts when 10 walks saw it (a quarter of the walks of a half
-    where that is less).
+    Position 0 of `hidden` is the mode. Aligned, a node counts when 10 walks saw it (a quarter of the walks of a half
+    where that is less); pooled, a pair when 3 walks saw both, so that short windows on large graphs are undefined.
     """
     members, layers, samples, _, width = hidden.shape
     here, half, nodes = slice(time - time // 2, time), samples // 2, walks.names.shape[-1]
@@ -61,7 +62,7 @@ def traced(hidden: Float[Tensor, "member layer sample position width"], walks: W
 
     def both(points: Tensor, there: Tensor) -> tuple[Tensor, Tensor]:
         mean = aligned(points, there, least).double()
-        return torch.stack([pooled_distances(points, there, least), squared_distances(mean)], -3), mean
+        return torch.stack([pooled_distances(points, there, min(FEWEST, least)), squared_distances(mean)], -3), mean
 
     apart, mean = both(bare, known)
     return Traced(apart, both(means, seen)[0], mean)

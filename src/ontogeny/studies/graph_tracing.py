@@ -133,8 +133,11 @@ def energy_score(ds: xr.Dataset) -> xr.DataArray:
 
 
 def energy_fall(ds: xr.Dataset) -> xr.DataArray:
-    """Energy of the large circulant, without names, at twelve steps less that at the end of the walk."""
-    energy = best_layer(ds, ds.energy.sel(estimate="pooled", graph=LARGE, drop=True)).isel(step=-1, drop=True)
+    """Energy of the large circulant, without names, at twelve steps less that at the end of the walk.
+
+    Of the aligned means: no walk of so few steps sees nodes at opposite ends, which pooled distances would need.
+    """
+    energy = best_layer(ds, ds.energy.sel(estimate="aligned", graph=LARGE, drop=True)).isel(step=-1, drop=True)
     return energy.sel(time=12, drop=True) - energy.isel(time=-1, drop=True)
 
 
@@ -169,11 +172,17 @@ def unshifted_mass(ds: xr.Dataset) -> xr.DataArray:
 
 
 def lag_of_geometry(ds: xr.Dataset) -> xr.DataArray:
-    """ln of the length at which the fit breaks, less that at which the fresh mass does; NaN without a break."""
+    """ln of the length at which the fit breaks, less that at which the fresh mass does; NaN without a break.
+
+    Over the lengths at which the fit is defined in all networks, the same for both.
+    """
     x = np.log(ds.time.values)
     mass = ds.fresh_mass.isel(step=-1, drop=True).sel(graph=list(SMALL)).mean("graph", skipna=False)
     fit, mass = (v.transpose("member", "time").values for v in (fit_over_time(ds), mass))
-    return xr.DataArray(change_point(x, fit) - change_point(x, mass), dims="member")
+    seen = np.isfinite(fit).all(0)  # the shortest walks see too few pairs of nodes
+    if seen.sum() < 5:
+        return xr.DataArray(np.full(len(fit), np.nan), dims="member")
+    return xr.DataArray(change_point(x[seen], fit[:, seen]) - change_point(x[seen], mass[:, seen]), dims="member")
 
 
 def gain_by_training(ds: xr.Dataset) -> xr.DataArray:
