@@ -262,7 +262,7 @@ def curves_figure(results: Mapping[str, xr.Dataset]) -> Figure:
         left.append(Line(ds.time.values, counted.sel(graph=name).values, colour=category(i), dash="dash", width=1.2))
     smoothing = float((fit_over_time(ds).isel(time=-1) - gain_over_smoothing(ds)).mean())
     middle: list[Mark] = [
-        *_spread(fit_over_time(ds), "trained", "accent"),
+        *_spread(fit_over_time(ds), "trained", category(4)),
         *_spread(fit_over_time(ds, step=0), "untrained", "grey"),
     ]
     if np.isfinite(smoothing):

@@ -228,9 +228,9 @@ def layers_figure(results: Mapping[str, xr.Dataset]) -> Figure:
     ):
         shares += _spread(at_end(language, name), label, category(i))
     shares.append(Rule(y=float(at_end(language, "noise_share")[0]), label="positions in noise"))
-    found = _spread(at_end(language, "topics_found"), "trained", "accent")
+    found = _spread(at_end(language, "topics_found"), "trained", category(4))
     found += _spread(language.topics_found.sel(step=0), "untrained", "grey")
-    angles = _spread(at_end(language, "cosine"), "trained", "accent")
+    angles = _spread(at_end(language, "cosine"), "trained", category(4))
     angles += _spread(language.cosine.sel(step=0), "untrained", "grey")
     angles += _spread(at_end(narrow(ds, NOISE), "cosine"), "trained on random tokens", category(3))
     rotated = at_end(language, "cosine_rotated").mean("member").values
