@@ -95,7 +95,9 @@ def test_alignment_of_planted_states(seed, cosine):
     # Variance along it: (cos^2 + 0.64) / (1 + 8 * 0.64).
     expected = (cosine**2 + 0.64) / (1 + 8 * 0.64)
     assert share_along(states, direction).mean().item() == pytest.approx(expected, rel=0.06)
-    assert (best_cut((states * direction[:, None]).sum(-1), second) >= output_alignment(states, second, direction)).all()
+    assert (
+        best_cut((states * direction[:, None]).sum(-1), second) >= output_alignment(states, second, direction)
+    ).all()
 
 
 def test_states_that_are_all_one_have_no_direction():

@@ -39,9 +39,7 @@ def ablated(
     layers = range(heads.shape[2])
     if f"blocks.{heads.shape[2]}.attn.hook_z" in dict(population.network.named_modules()):
         raise UserError(f"the network has more than {heads.shape[2]} layers: mark the heads of all of them")
-    edits = {
-        Z.format(i): partial(_replace, heads[:, :, i], None if instead is None else instead[:, i]) for i in layers
-    }
+    edits = {Z.format(i): partial(_replace, heads[:, :, i], None if instead is None else instead[:, i]) for i in layers}
     with population.edit(edits):
         yield
 

@@ -1,4 +1,4 @@
-"""Context geometry: where in a network in-context classification becomes separable, then aligned, and by which heads."""
+"""Context geometry: after which layers classes in context are separable, then aligned, and which heads do it."""
 
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -30,7 +30,6 @@ from ontogeny.measures.label_geometry import (
 from ontogeny.models.layer_norm import normalised
 from ontogeny.models.population import Population
 from ontogeny.models.transformer import TransformerNetwork
-from ontogeny.streams import Streams
 from ontogeny.tasks.contract import Batch
 from ontogeny.tasks.in_context_classification import InContextClassification
 
@@ -69,9 +68,7 @@ def sets_of(at: Checkpoint, shots: int, prefixes: int, queries: int) -> Sets:
     return Sets(task.ask(examples, which, streams), prefixes, noise)
 
 
-def states_at(
-    population: Population, inputs: Tensor, position: int
-) -> Float[Tensor, "member layer sample width"]:
+def states_at(population: Population, inputs: Tensor, position: int) -> Float[Tensor, "member layer sample width"]:
     """The residual stream at one position: before the first block, then after each."""
     _, seen = population.record(inputs, ("blocks.0.hook_in", "blocks.*.hook_out"))
     return torch.stack([x[:, :, position] for x in seen.values()], 1)
@@ -178,8 +175,9 @@ class AblatedGeometry(Measure):
         none
         previous-token   heads with a previous-token score of `least` or more, or else the best one
         as many others   as many heads of any layer that are in neither set, drawn 5 times
-        induction        heads with an induction score of `least` or more that are not in the first set, or else the
-                         best two
+        induction        heads with an induction score of `least` or more, up or down, that are not in the first set, or
+                         else the best two: with two classes a head that attends to the labels of the other one tells
+                         as much, and it would be a poor control
         as many others (induction)
 
     What a head gives is replaced at every position by its mean over `episodes` random episodes, or with
@@ -231,7 +229,7 @@ class AblatedGeometry(Measure):
         """The heads that are taken away for every prefix, in the order of `ABLATED`."""
         score = dict(scores(at, self.episodes))
         before = heads_above(score["previous_token_score"], self.least, 1)
-        induction = heads_above(score["induction_score"], self.least, 2, ~before)
+        induction = heads_above(score["induction_score"].abs(), self.least, 2, ~before)
         draw = torch.arange(self.prefixes, device=before.device) % DRAWS
         sets = [torch.zeros_like(before)[:, None].expand(-1, self.prefixes, -1, -1)]
         for name, chosen in (("previous-token", before), ("induction", induction)):

@@ -1,4 +1,4 @@
-"""Classification in context: two of many classes have two labels for one episode, whose examples tell which has which."""
+"""Classification in context: two classes have two labels for one episode, and its examples tell which has which."""
 
 from dataclasses import dataclass
 
@@ -43,8 +43,8 @@ class InContextClassification(Task):
 
     The separator is the same for all queries, so that what is known of the query there has been fetched.
 
-    Latents: `label` of the query, `other` (the label of the other class), `which` of the episode's two classes the query
-    is of, and `separator`, its position.
+    Latents: `label` of the query, `other` (the label of the other class), `which` of the two classes the query is of,
+    and `separator`, its position.
 
     Source: the controlled setting is ours; the question is that of Yang et al., arXiv 2505.18752.
     """
@@ -67,9 +67,7 @@ class InContextClassification(Task):
     @property
     def shape(self) -> Shape:
         """Real vectors in, labels out."""
-        return Shape(
-            features=self.dimensions + self.labels + 1, outputs=self.labels, length=2 * (max(self.shots) + 1)
-        )
+        return Shape(features=self.dimensions + self.labels + 1, outputs=self.labels, length=2 * (max(self.shots) + 1))
 
     def world(self, streams: Streams) -> Float[Tensor, "member class dimension"]:
         """The centres of the member's classes, those held out from training last."""
@@ -94,7 +92,8 @@ class InContextClassification(Task):
         counts = torch.tensor(self.shots, device=world.device)
         shots = counts[streams.integers("shots", (size,), len(self.shots))]
         # Of the pairs that are shown, the half with the lower keys is of the first class.
-        key = streams.uniform("order", (size, pairs)) + 2.0 * (torch.arange(pairs, device=world.device) >= shots[..., None])
+        hidden = torch.arange(pairs, device=world.device) >= shots[..., None]
+        key = streams.uniform("order", (size, pairs)) + 2.0 * hidden
         rank = torch.argsort(torch.argsort(key, dim=-1, stable=True), dim=-1)
         which = (rank >= shots[..., None] // 2).long()
         return Examples(
@@ -112,9 +111,9 @@ class InContextClassification(Task):
         """
         each = which.shape[-1]
         query = self._items(examples.centres, which, streams.of("query items")).flatten(1, 2)
-        centres, labels, shots, items, seen = (
+        labels, shots, items, seen = (
             value.repeat_interleave(each, 1)
-            for value in (examples.centres, examples.labels, examples.shots, examples.items, examples.which)
+            for value in (examples.labels, examples.shots, examples.items, examples.which)
         )
         place = torch.arange(items.shape[2] + 1, device=items.device)
         shown, asked = place < shots[..., None], place == shots[..., None]
