@@ -9,8 +9,8 @@ before the first block nothing at all is known of the query there.
 
 What to look at: separability (blue) is there a layer or more before output alignment (orange). Without its
 previous-token heads, which carry the query to the separator, a network loses both; without its induction heads, which
-look up the label among the examples, queries stay apart and only the alignment falls. The grey bands are what is left
-when as many other heads are taken away instead. The second figure shows when in training both come about.
+look up the label among the examples, queries stay apart and only the alignment can fall. Dashed is what is left when as
+many other heads are taken away instead. The second figure shows when in training both come about.
 
 Separability is asked of states with some noise added, because within one prefix nothing but the query varies, and any
 trace of it, however faint, tells the classes apart without noise, even in untrained networks (the third figure).
@@ -162,10 +162,10 @@ def separability_changed(ds: xr.Dataset) -> xr.DataArray:
 
 
 def gain_of_shots(ds: xr.Dataset, name: str) -> xr.DataArray:
-    """What the most shots add to a quantity of the last layer over two shots."""
+    """What the most shots add to a quantity of the last layer over the fewest, which are two."""
     last = learned(ds)[name].isel(step=-1, layer=-1, drop=True)
     last = last.sel(eta=ETA, drop=True) if "eta" in last.dims else last
-    return last.isel(shots=-1, drop=True) - last.sel(shots=2, drop=True)
+    return last.isel(shots=-1, drop=True) - last.isel(shots=0, drop=True)
 
 
 def alignment_from_shots(ds: xr.Dataset) -> xr.DataArray:
@@ -181,9 +181,10 @@ def separability_from_shots(ds: xr.Dataset) -> xr.DataArray:
 
 def stages_figure(results: dict[str, xr.Dataset]) -> Figure:
     """Both quantities along the layers: whole, and without either kind of heads."""
-    ds = learned(results["main"])
+    every, ds = results["main"], learned(results["main"])
+    shown = f"{ds.sizes['member']} of {every.sizes['member']} networks, those that have learned the task"
     if not ds.sizes["member"]:
-        ds = results["main"]
+        ds, shown = every, "all networks, of which none has learned the task"
     last = ds.isel(step=-1)
     quantities = (("separability", category(0)), ("alignment", category(1)))
     panels = []
@@ -196,24 +197,22 @@ def stages_figure(results: dict[str, xr.Dataset]) -> Figure:
         for name, colour in quantities:
             here = last[f"ablated_{name}"]
             label = "output alignment" if name == "alignment" else name
-            if control:
-                other = here.sel(ablated=control)
-                band = (here.layer.values, other.min("member").values, other.max("member").values)
-                marks.append(Band(*band, name="as many other heads", colour="grey"))
             marks += _spread(here.sel(ablated=ablated), label, colour)
+            if control:
+                other = here.sel(ablated=control).mean("member")
+                marks.append(Line(other.layer.values, other.values, name=label, colour=colour, dash="dash"))
         if not control:
             direction = intact(ds, "directional_alignment")
             marks += _spread(direction.isel(layer=slice(1, None)), "cosine of the two directions", category(2))
         layers = {float(i): "in" if i == 0 else f"{i}" for i in last.layer.values.tolist()}
         y = Axis("share right, or cosine", limits=(-0.2, 1.05))
-        panels.append(Panel(title, x=Axis("after block", ticks=layers), y=y, marks=[*marks, Rule(y=0.5)]))
-    total = results["main"].sizes["member"]
+        panels.append(Panel(title, x=Axis("after block", ticks=layers), y=y, marks=[*marks, Rule(y=0.5, dash="dot")]))
     return Figure(
         "The classes of queries lie apart first, and only then along the labels",
         panels,
-        caption=f"States at the separator after {int(results['main'].step[-1]):,} updates, {ds.sizes['member']} of "
-        f"{total} networks (those that have learned the task). Line: mean over seeds; band: their range. Heads are "
-        "replaced by their mean over episodes. Dashed: chance.",
+        caption=f"States at the separator after {int(every.step[-1]):,} updates: {shown}. Line: mean over seeds; band: "
+        "their range; dashed: as many other heads taken away instead. A head is replaced by its mean over episodes. "
+        "Dotted: chance.",
     )
 
 
