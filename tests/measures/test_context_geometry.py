@@ -105,7 +105,10 @@ def test_head_scores_of_uniform_attention():
             value.zero_()
     found = ContextGeometry(**SMALL)(at)
     # Position 9 of four shots pays 1 / 10; the labels stand at 1, 3, 5 and 7: (1/2 + 1/4 + 1/6 + 1/8) / 4.
-    for name, score in (("previous_token_score", 0.1), ("label_to_item_score", 25 / 96), ("induction_score", 0.0)):
+    expected = dict(
+        previous_token_score=0.1, label_to_item_score=25 / 96, induction_score=0.0, early_induction_score=0.0
+    )
+    for name, score in expected.items():
         torch.testing.assert_close(found[name].values, torch.full((2, 2, 2), score), atol=1e-6, rtol=0)
 
 

@@ -122,6 +122,7 @@ class ContextGeometry(Measure):
         previous_token_score   attention from the separator to the item before it, by layer and head
         label_to_item_score    the same offset, from the labels of the examples to their items
         induction_score        attention from the separator to the labels of the query's class less the other's
+        early_induction_score  the same from the query itself: a network may look its label up there, and have it copied
 
     Raises: `UserError` for a task other than `InContextClassification`, or a model other than an untied `Transformer`.
     """
@@ -239,7 +240,7 @@ class AblatedGeometry(Measure):
 
 
 def scores(at: Checkpoint, episodes: int) -> Iterator[tuple[str, Float[Tensor, "member layer head"]]]:
-    """The three head scores on random episodes with the most shots."""
+    """The four head scores on random episodes with the most shots."""
     most = max(_task(at).shots)
     batch = _episodes(at, "head scores", episodes, most)
     pattern = patterns(at.population, batch.inputs)
@@ -251,6 +252,7 @@ def scores(at: Checkpoint, episodes: int) -> Iterator[tuple[str, Float[Tensor, "
     label = ((place % 2 == 1) & (place < 2 * most))[None, None]
     same = batch.targets == batch.latents["label"][..., None]
     yield "induction_score", induction_score(pattern, last, label & same, label & ~same)
+    yield "early_induction_score", induction_score(pattern, last - 1, label & same, label & ~same)
 
 
 def _episodes(at: Checkpoint, purpose: str, size: int, shots: int, *, held_out: bool = False) -> Batch:

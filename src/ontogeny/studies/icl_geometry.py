@@ -15,6 +15,10 @@ many other heads are taken away instead. The second figure shows when in trainin
 Separability is asked of states with some noise added, because within one prefix nothing but the query varies, and any
 trace of it, however faint, tells the classes apart without noise, even in untrained networks (the third figure).
 
+A network need not go this way. Some look the label up at the query itself (their `early_induction_score` is high and
+their `induction_score` is not) and have their previous-token heads copy it. Then the states at the separator become
+separable and aligned together, and induction heads are not to be found there.
+
 To vary it: `--seeds 12`, or `experiment(...)` below with other shots, depths and widths; at gpu scale there are four
 numbers of shots and eight labels.
 """
