@@ -119,7 +119,7 @@ class ContextGeometry(Measure):
 
         query_accuracy         share of queries whose label has the largest output; with classes held out of training
                                `held_out_accuracy`, and without any example `zero_shot_accuracy`
-        previous_token_score   attention from the separator to the item before it, by layer and head
+        previous_token_score   attention from the separator to the item before it, by block and head
         label_to_item_score    the same offset, from the labels of the examples to their items
         induction_score        attention from the separator to the labels of the query's class less the other's
         early_induction_score  the same from the query itself: a network may look its label up there, and have it copied
@@ -247,7 +247,7 @@ def scores(at: Checkpoint, episodes: int) -> Iterator[tuple[str, Float[Tensor, "
     last = torch.full(batch.inputs.shape[:2], 2 * most + 1, device=pattern.device)
     yield "previous_token_score", previous_token_score(pattern, last)
     examples = [previous_token_score(pattern, torch.full_like(last, 2 * i + 1)) for i in range(most)]
-    yield "label_to_item_score", torch.stack(examples).mean(0)
+    yield "label_to_item_score", sum(examples[1:], examples[0]) / most
     place = torch.arange(pattern.shape[-1], device=pattern.device)
     label = ((place % 2 == 1) & (place < 2 * most))[None, None]
     same = batch.targets == batch.latents["label"][..., None]

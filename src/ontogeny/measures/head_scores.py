@@ -6,9 +6,10 @@ from torch import Tensor
 
 from ontogeny.labelled import Labelled
 from ontogeny.models.population import Population
+from ontogeny.models.stacked import member_mean
 
 PATTERN = "blocks.*.attn.hook_pattern"
-HEAD_DIMS = ("member", "layer", "head")
+HEAD_DIMS = ("member", "block", "head")  # not "layer": the stream has one more, before the first block
 
 
 def patterns(population: Population, inputs: Tensor) -> Float[Tensor, "member sample layer head query key"]:
@@ -28,7 +29,8 @@ def attention_mass(
     """
     where = at[..., None, None, None, None].expand(*pattern.shape[:4], 1, pattern.shape[-1])
     row = pattern.gather(4, where)[..., 0, :]
-    return (row * onto[:, :, None, None]).sum(-1).mean(1)
+    paid = (row * onto[:, :, None, None]).sum(-1).permute(0, 2, 3, 1)
+    return member_mean(paid.flatten(0, 2)).view(paid.shape[:3])
 
 
 def previous_token_score(
@@ -74,7 +76,7 @@ def heads_above(
 
 
 def labelled_scores(score: Float[Tensor, "member layer head"]) -> Labelled:
-    """A score with its axes named, layers and heads counted from 1."""
+    """A score with its axes named, blocks and heads counted from 1."""
     layers, heads = score.shape[1:]
-    coords = {"layer": range(1, layers + 1), "head": range(1, heads + 1)}
+    coords = {"block": range(1, layers + 1), "head": range(1, heads + 1)}
     return Labelled(score, HEAD_DIMS, coords, unit="share of attention")
