@@ -1,4 +1,4 @@
-"""Head ablation: what some heads write is replaced by its mean, and as many others' for comparison."""
+"""Head ablation: what some heads write is replaced by what they write on average, or by nothing."""
 
 from collections.abc import Callable
 from functools import partial
@@ -7,46 +7,66 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from ontogeny.errors import UserError
 from ontogeny.models.population import Population
 from ontogeny.streams import Streams
 
-HEADS = "blocks.*.attn.hook_z"
+Z = "blocks.{}.attn.hook_z"
 
+Writes = Float[Tensor, "member layer position head feature"]
 Edits = dict[str, Callable[[Tensor], Tensor]]
 
 
-def mean_outputs(population: Population, inputs: Tensor) -> Float[Tensor, "member layer head feature"]:
-    """What every head gives on average over samples and positions, before its output map. Without gradients."""
-    with torch.no_grad():
-        _, seen = population.record(inputs, HEADS)
-    return torch.stack([z.flatten(1, 2).mean(1) for z in seen.values()], 1)
+@torch.no_grad()
+def mean_writes(population: Population, inputs: Tensor) -> Writes:
+    """What every head gives at every position, before its output map, averaged over the samples."""
+    _, seen = population.record(inputs, Z.format("*"))
+    return torch.stack([z.mean(1) for z in seen.values()], 1)
 
 
-def ablated(heads: Bool[Tensor, "member layer head"], instead: Float[Tensor, "member layer head feature"]) -> Edits:
-    """Edits for `population.edit` that put `instead` (see `mean_outputs`) in the place of what the chosen heads give.
+def ablated(
+    population: Population, heads: Bool[Tensor, "member #sample layer head"], instead: Writes | None = None
+) -> Edits:
+    """Edits for `population.edit`, in which the marked heads give `instead` (None: zeros), whatever they read.
 
-    Each member has its own choice. Where none is chosen nothing changes, bit for bit.
+    `heads` marks each member's own, for all samples alike or sample by sample. `instead` has one position for all of
+    them, or one for each: inputs may be shorter than what it was averaged over. Replacing by the mean takes away what
+    depends on the input and leaves the scale of the stream as it was; zeros take the constant part too. Where no head
+    is marked nothing changes, bit for bit.
+
+    Raises: `UserError` for marks that do not fit the heads of the network.
     """
+    if Z.format(heads.shape[2]) in dict(population.network.named_modules()):
+        raise UserError(f"the network has more than {heads.shape[2]} layers: mark the heads of all of them")
     return {
-        f"blocks.{layer}.attn.hook_z": partial(_replace, heads[:, layer], instead[:, layer])
-        for layer in range(heads.shape[1])
+        Z.format(i): partial(_replace, heads[:, :, i], None if instead is None else instead[:, i])
+        for i in range(heads.shape[2])
     }
 
 
-def other_heads(
-    streams: Streams, heads: Bool[Tensor, "member layer head"]
-) -> tuple[Bool[Tensor, "member layer head"], Bool[Tensor, "member"]]:
-    """As many heads as were chosen, or all if there are fewer, drawn from the others; and which members have others."""
-    order = streams.permutation("other heads", (1,), heads[0].numel())[:, 0]
-    # Those chosen go last; of the rest, as many as were chosen come first.
-    place = torch.argsort(torch.argsort(order + heads.flatten(1) * order.shape[1], dim=1), dim=1)
-    count = heads.flatten(1).sum(1)
-    return ((place < count[:, None]) & ~heads.flatten(1)).view_as(heads), count < order.shape[1]
-
-
 def _replace(
-    chosen: Bool[Tensor, "member head"],
-    instead: Float[Tensor, "member head feature"],
-    z: Float[Tensor, "member sample position head feature"],
-) -> Float[Tensor, "member sample position head feature"]:
-    return torch.where(chosen[:, None, None, :, None], instead[:, None, None], z)
+    heads: Bool[Tensor, "member #sample marked"],
+    instead: Float[Tensor, "member position head feature"] | None,
+    z: Float[Tensor, "member sample here head feature"],
+) -> Tensor:
+    if heads.shape[-1] != z.shape[3]:
+        raise UserError(f"marks for {heads.shape[-1]} heads a layer in a network with {z.shape[3]}: mark each of them")
+    marked = heads[:, :, None, :, None]
+    return z.where(~marked, 0.0 if instead is None else instead[:, None, : z.shape[2]])
+
+
+def matched_heads(
+    streams: Streams,
+    chosen: Bool[Tensor, "member layer head"],
+    outside: Bool[Tensor, "member layer head"],
+    draws: int,
+) -> Bool[Tensor, "member draw layer head"]:
+    """Random controls of an ablation: in every draw as many heads as `chosen` marks, none of those in `outside`.
+
+    They may be of any layer. Where fewer are left than are chosen, all that are left are taken.
+    """
+    layers, heads = chosen.shape[1:]
+    key = streams.uniform("heads", (draws, layers * heads)) + 2.0 * outside.flatten(1)[:, None]
+    rank = torch.argsort(torch.argsort(key, dim=-1, stable=True), dim=-1)
+    count = chosen.flatten(1).sum(1)[:, None, None]
+    return ((rank < count) & ~outside.flatten(1)[:, None]).unflatten(-1, (layers, heads))

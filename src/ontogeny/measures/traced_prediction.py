@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from ontogeny.errors import UserError
-from ontogeny.interventions.head_ablation import Edits, ablated, mean_outputs, other_heads
+from ontogeny.interventions.head_ablation import Edits, ablated, matched_heads, mean_writes
 from ontogeny.labelled import Labelled
 from ontogeny.measures.contract import Checkpoint, Measure
 from ontogeny.measures.head_scores import induction_score, previous_token_score
@@ -57,14 +57,14 @@ def cuts(
     """
     walks = held_out(at, "scores", graph, samples)
     induction, previous = head_scores(at.population, walks)
-    means = mean_outputs(at.population, walks.inputs)
+    means = mean_writes(at.population, walks.inputs).mean(2, keepdim=True)
     chosen = induction > INDUCES
-    others, enough = other_heads(at.streams, chosen)
+    others, enough = matched_heads(at.streams, chosen, chosen, 1), ~chosen.flatten(1).all(1)
     edits = {
         "nothing": {},
-        "induction heads": ablated(chosen, means),
-        "other heads": ablated(others, means),
-        "token before": {**ablated(previous > INDUCES, means), SHARES: torch.zeros_like},
+        "induction heads": ablated(at.population, chosen[:, None], means),
+        "other heads": ablated(at.population, others, means),
+        "token before": {**ablated(at.population, previous[:, None] > INDUCES, means), SHARES: torch.zeros_like},
     }
     return edits, enough, {"induction_score": induction, "previous_token_score": previous}
 
