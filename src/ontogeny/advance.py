@@ -3,22 +3,25 @@
 import functools
 import platform
 import time
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
 import torch
 
 from ontogeny.errors import CannotCompile, RunFailed, UserError
 from ontogeny.executors.contract import Progress
-from ontogeny.experiment import Experiment, Row
+from ontogeny.experiment import Cohort, Experiment, Row
 from ontogeny.folder import Folder, folder_at
 from ontogeny.labelled import Record
 from ontogeny.machine import one_thread
-from ontogeny.store import CohortStore, cohort_name, read_about
+from ontogeny.store import CohortStore, cohort_name, named, read_about
 
 COMMIT_SECONDS = 5.0  # at most this much work is done again after a kill,
 COMMIT_SHARE = 0.1  # unless committing would take more than this share of the time
+WEIGHTS_BYTES = 256 << 20  # of states that are kept: no more waits to be committed
+
+REPLAYED = "replayed"  # in the state of a cohort that is measured in the states its first segment holds
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,7 @@ class Advance:
     name: str  # of the experiment
     index: int  # of the cohort
     locks: bool = False  # whether other processes may be at other cohorts of the run
+    weights: bool = False  # whether the states at measured steps are kept
 
     def __call__(self, look: Callable[[Progress], None], stopped: Callable[[], bool]) -> list[Row]:
         """Takes the cohort to its end, or to the next record once it is to stop; gives the rows that diverged.
@@ -75,26 +79,40 @@ class Advance:
         state = store.state()
         if state is not None and "finished" in state:
             return state
-        cohort = self.experiment.open(self.rows, self.device, self.compiled)
-        if state is not None:
-            cohort.restore(state)
+        state = state or {}
+        replays = {REPLAYED: state.pop(REPLAYED)} if REPLAYED in state else {}
         pending: list[Record] = []
+        weights: dict[str, torch.Tensor] = {}
         pause, committed = COMMIT_SECONDS, time.monotonic()
-        for record in cohort.records():
-            pending.append(record)
+        with self._cohort(store, bool(replays)) as cohort:
+            if state:
+                cohort.restore(state)
+            for record in cohort.records():
+                pending.append(record)
+                if self.weights and not replays and record.step is not None:
+                    weights |= named(record.step, cohort.state())
+                look(cohort.progress())
+                stop, full = stopped(), sum(v.nbytes for v in weights.values()) > WEIGHTS_BYTES
+                if stop or full or time.monotonic() - committed > pause:
+                    started = time.monotonic()
+                    store.commit(pending, {**cohort.state(), **replays}, weights)
+                    pending, weights, committed = [], {}, time.monotonic()
+                    pause = max(COMMIT_SECONDS, (committed - started) / COMMIT_SHARE)
+                if stop:
+                    return {}
+            last = {**cohort.state(), "finished": torch.tensor(True)}
+            store.commit(pending, last, weights)
             look(cohort.progress())
-            stop = stopped()
-            if stop or time.monotonic() - committed > pause:
-                started = time.monotonic()
-                store.commit(pending, cohort.state())
-                pending, committed = [], time.monotonic()
-                pause = max(COMMIT_SECONDS, (committed - started) / COMMIT_SHARE)
-            if stop:
-                return {}
-        last = {**cohort.state(), "finished": torch.tensor(True)}
-        store.commit(pending, last)
-        look(cohort.progress())
         return last
+
+    @contextmanager
+    def _cohort(self, store: CohortStore, replays: bool) -> Iterator[Cohort]:
+        """The cohort at its beginning; one that `replays` is measured in the states that its folder holds."""
+        if not replays:
+            yield self.experiment.open(self.rows, self.device, self.compiled)
+            return
+        with store.weights() as kept:
+            yield self.experiment.replay(self.rows, self.device, kept.at)
 
 
 @functools.cache
