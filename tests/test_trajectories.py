@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 import xarray as xr
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 import ontogeny.advance
 import ontogeny.trajectories
@@ -314,7 +314,7 @@ def test_an_entry_that_names_steps_it_lacks_is_ignored_with_a_line(warm):
 
 
 class Interrupted(Quiet):
-    """Interrupts the second cohort at its second record, or the run as a whole."""
+    """Interrupts a run when it is looked at for the third time."""
 
     seen = 0
 
@@ -380,8 +380,9 @@ def test_what_cannot_be_asked_for(place):
         place.run("first", small(), weights=True)
 
 
-def test_states_are_read_member_by_member(tmp_path):
-    store = CohortStore(tmp_path / "cohort-0000")
+@pytest.mark.parametrize("where", ["{tmp_path}/cohort-0000", "memory://{tmp_path.name}/cohort-0000"])
+def test_states_are_read_member_by_member(tmp_path, where):
+    store = CohortStore(where.format(tmp_path=tmp_path))
     x = torch.arange(6.0).view(3, 2)
     store.commit([], {"done": torch.tensor(1)}, {"0/x": x, "5/x": x + 1})
     store.commit([], {"done": torch.tensor(2)})
@@ -390,11 +391,17 @@ def test_states_are_read_member_by_member(tmp_path):
         assert kept.steps == [0, 5, 10]
         assert torch.equal(kept.at(10)["x"], x + 2)
         assert torch.equal(kept.at(5, slice(1, 2))["x"], x[1:2] + 1)
+        with pytest.raises(UserError, match="holds no weights of step 7: delete it and run the same command"):
+            kept.at(7)
     store.drop_weights()
     with store.weights() as kept:
         assert kept.steps == []
-    save_file({"0/x": x}, tmp_path / "cohort-0000" / "segment-00000001" / "weights.safetensors")
-    (tmp_path / "cohort-0000" / "segment-00000000" / "weights.safetensors").write_bytes(b"nonsense")
+
+
+def test_corrupt_states_in_a_run_are_one_line(tmp_path):
+    store = CohortStore(tmp_path)
+    store.commit([], {"done": torch.tensor(1)}, {"0/x": torch.ones(3, 2)})
+    (tmp_path / "segment-00000000" / "weights.safetensors").write_bytes(b"nonsense")
     with pytest.raises(UserError, match="weights.safetensors is missing or corrupt"), store.weights():
         pass
 

@@ -25,7 +25,7 @@ from torch import Tensor
 
 from ontogeny.errors import UserError, nearest
 from ontogeny.files import parse_json, sync
-from ontogeny.folder import Place, folder_at
+from ontogeny.folder import Folder, Place, folder_at
 from ontogeny.labelled import Labelled, Record
 
 FORMAT = 2
@@ -129,7 +129,7 @@ class CohortStore:
                 with suppress(FileNotFoundError), self._naming(segment, WEIGHTS, but=FileNotFoundError):
                     path = opened.enter_context(self.folder.opened(segment, WEIGHTS))
                     files.append(opened.enter_context(safe_open(path, framework="pt")))
-            yield Weights(files)
+            yield Weights(self.folder, files)
 
     def drop_weights(self) -> None:
         """Removes those states."""
@@ -158,7 +158,8 @@ class CohortStore:
 class Weights:
     """States of a cohort at measured steps, in files that are open."""
 
-    def __init__(self, files: Sequence[Any]) -> None:
+    def __init__(self, folder: Folder, files: Sequence[Any]) -> None:
+        self.folder = folder
         self._places: dict[int, dict[str, Any]] = {}
         for file in files:
             for place in file.keys():  # noqa: SIM118 - not a mapping
@@ -171,7 +172,14 @@ class Weights:
         return sorted(self._places)
 
     def at(self, step: int, members: slice = slice(None)) -> dict[str, Tensor]:
-        """The state at a step, of all members or some. Raises: `KeyError` for a step without one."""
+        """The state at a step, of all members or some.
+
+        Raises: `UserError` for a step without one.
+        """
+        if step not in self._places:
+            raise UserError(
+                f"{self.folder} holds no weights of step {step}: delete it and run the same command to redo its members"
+            )
         return {name: place[members] for name, place in self._places[step].items()}
 
 

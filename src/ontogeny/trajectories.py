@@ -51,12 +51,12 @@ class Trajectories:
         """The measured steps of every row at which no state is stored; None where there is nothing of it."""
         if next(self.cache.abouts(), None) is None:
             return [None] * len(rows)
-        experiment = self.experiments[name]
-        found: list[set[int] | None] = []
-        for row, address in zip(rows, self.addresses(name, rows, mode), strict=True):
-            about = self.cache.about(address) if address else None
-            found.append(None if about is None else set(experiment.measured(row)) - _steps(about))
-        return found
+        addresses = self.addresses(name, rows, mode)
+        return [self._lacking(name, row, address) for row, address in zip(rows, addresses, strict=True)]
+
+    def _lacking(self, name: str, row: Row, address: str | None) -> set[int] | None:
+        about = self.cache.about(address) if address else None
+        return None if about is None else set(self.experiments[name].measured(row)) - _steps(about)
 
     def enough(self, name: str, rows: Sequence[Row], mode: str) -> list[int]:
         """Indices of the rows whose states seem to be stored at every measured step."""
@@ -112,8 +112,7 @@ class Trajectories:
         Raises: what reading its files raises.
         """
         rows, addresses = plan["rows"], self.addresses(name, plan["rows"], plan["mode"])
-        lacking = self.lacking(name, rows, plan["mode"])
-        wanted = {i: address for i in members if lacking[i] != set() and (address := addresses[i])}
+        wanted = {i: a for i in members if (a := addresses[i]) and self._lacking(name, rows[i], a) != set()}
         if not wanted or self.cache.closed:
             return
         cohort = plan["cohorts"][index]
