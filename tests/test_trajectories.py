@@ -372,6 +372,18 @@ def test_a_full_disk_does_not_break_the_run(place, monkeypatch):
     assert len(list((place.folder / "cache" / "members").glob("??/*"))) == 6
 
 
+def test_a_full_disk_leaves_the_steps_that_are_there(warm, monkeypatch):
+    before = [load_file(entry / "state.safetensors") for entry in warm.stored()]
+
+    def full(folder, records, state):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(ontogeny.cache, "write_segment", full)
+    warm.run("finer", small(at=at(4)), weights=True)
+    assert len([line for line in warm.said if "no more weights are kept" in line]) == 1
+    assert [load_file(entry / "state.safetensors").keys() for entry in warm.stored()] == [b.keys() for b in before]
+
+
 def test_what_cannot_be_asked_for(place):
     with pytest.raises(UserError, match="needs the cache, which --no-cache and --shard do without"):
         place.run("first", small(), cache=False, weights=True)

@@ -10,6 +10,7 @@ An entry is written beside its place, synced, and renamed into it: it is there w
 or prunes at the same time. Its files are checked when it is read. Nothing is pickled.
 """
 
+import errno
 import hashlib
 import json
 import os
@@ -175,7 +176,7 @@ class MemberCache:
         beside = _beside(folder)
         try:
             beside.mkdir(parents=True)
-            if folder.exists():  # without its description: a power cut
+            if folder.exists() and not instead:  # without its description: a power cut
                 _remove(folder)
             write_segment(beside, member.records, member.state)
             digests = {name: _sha256(beside / name) for name in FILES}
@@ -187,7 +188,9 @@ class MemberCache:
                 _remove(folder)
             os.rename(beside, folder)
         except FAILURES as error:
-            if not self.has(address):  # else another process was faster
+            faster = getattr(error, "errno", None) in (errno.ENOTEMPTY, errno.EEXIST)
+            faster = faster or (self.has(address) and not instead)
+            if not faster:  # than another process, which may even have pruned it since
                 self.close(getattr(error, "strerror", None) or str(error))
         finally:
             shutil.rmtree(beside, ignore_errors=True)

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -11,13 +12,13 @@ from rich.table import Table
 from rich.text import Text
 
 from ontogeny.errors import RunFailed, UserError
-from ontogeny.files import to_json
+from ontogeny.files import to_json, write_text
 from ontogeny.folder import Place, folder_at
 from ontogeny.judging import judge
 from ontogeny.locate import line_in
 from ontogeny.report.figure import Figure
 from ontogeny.report.page import Report, page
-from ontogeny.report.print import save
+from ontogeny.report.print import save, svg
 from ontogeny.run import Prepared
 from ontogeny.store import load, read_about
 from ontogeny.verdicts import Verdict, write_verdicts
@@ -47,11 +48,14 @@ def results_of(folder: Place) -> dict[str, xr.Dataset]:
 
 
 def register(prepared: Prepared, folder: Place, verdicts: Sequence[Verdict], out: Path) -> Path:
-    """Keeps the verdicts of a run in `out/<scale>/<slug>.json`, with what they were made with."""
+    """Keeps the verdicts of a run in `out/<scale>/<slug>.json`, with what they were made with.
+
+    Its first figure goes beside them as `<slug>.svg`.
+    """
     about = read_about(folder)
     seeds = {row["seed"] for plan in about["experiments"].values() for row in plan["rows"]}
     on = about["hardware"]
-    return write_verdicts(
+    path = write_verdicts(
         out,
         verdicts,
         study=prepared.found.slug,
@@ -62,6 +66,9 @@ def register(prepared: Prepared, folder: Place, verdicts: Sequence[Verdict], out
         when=about["created"],
         machine=f"{on.get('gpu', on['processor'])}, {on['cores']} cores, {about['seconds']:.0f} s",
     )
+    for figure in islice(draw_figures(prepared, folder).values(), 1):
+        write_text(path.with_suffix(".svg"), svg(figure))
+    return path
 
 
 def write_report(prepared: Prepared, folder: Place, verdicts: Sequence[Verdict]) -> str:

@@ -24,7 +24,8 @@ from ontogeny.training.settle import settle
 Update = Callable[[Batch, Columns], Tensor]
 Program = Callable[..., Any]
 
-SECONDS_AT_LEAST, SECONDS_AN_OPERATION = 10.0, 0.08  # to compile, measured on two cores
+SECONDS_TO_LOAD = 12.0  # the compiler, once a run
+SECONDS_AN_OPERATION = 0.05  # to compile: 0.04 to 0.07 for traces of 195 to 580 operations, on two cores
 
 # A thread a cohort; and a wrapper in C++, for the one in Python holds the interpreter while kernels run.
 OPTIONS = {"cpp.threads": 1, "cpp_wrapper": True}
@@ -82,7 +83,7 @@ class Trace:
     @property
     def seconds_to_compile(self) -> float:
         """What compiling is expected to take where no program for the same trace is there."""
-        return SECONDS_AT_LEAST + SECONDS_AN_OPERATION * self.operations
+        return SECONDS_AN_OPERATION * self.operations
 
     def compiled(self) -> Program:
         """The update as one program: the same mathematics, with other rounding than operation by operation.
