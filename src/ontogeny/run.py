@@ -146,7 +146,9 @@ def run(
     without a cache to keep them; `RunFailed` when an experiment breaks.
     """
     if weights and (cache is None or not shard.whole):
-        raise UserError("--keep-weights needs the cache, which --no-cache and --shard do without: leave out one of them")
+        raise UserError(
+            "--keep-weights needs the cache, which --no-cache and --shard do without: leave out one of them"
+        )
     keep_freed()
     executor, folder = executor or Local(), folder_at(place)
     reuse = None
