@@ -3,8 +3,8 @@
 import functools
 import platform
 import time
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 
 import torch
@@ -17,11 +17,14 @@ from ontogeny.labelled import Record
 from ontogeny.machine import one_thread
 from ontogeny.memory import is_out_of_memory, say_out_of_memory
 from ontogeny.pieces import Pieces
-from ontogeny.store import CohortStore, cohort_name, read_about
+from ontogeny.store import CohortStore, cohort_name, named, read_about
 
 COMMIT_SECONDS = 5.0  # at most this much work is done again after a kill,
 COMMIT_SHARE = 0.1  # unless committing would take more than this share of the time,
 COMMIT_AT_LEAST = 1800.0  # but never more seconds than this, however slow one commit was
+WEIGHTS_BYTES = 256 << 20  # of states that are kept: no more waits to be committed
+
+REPLAYED = "replayed"  # in the state of a cohort that is measured in the states its first segment holds
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,7 @@ class Advance:
     name: str  # of the experiment
     index: int  # of the cohort
     locks: bool = False  # whether other processes may be at other cohorts of the run
+    weights: bool = False  # whether the states at measured steps are kept
     pieces: int = 1  # that its members are advanced in, for memory
 
     def __call__(self, look: Callable[[Progress], None], stopped: Callable[[], bool]) -> Result:
@@ -91,31 +95,43 @@ class Advance:
         state = store.state()
         if state is not None and "finished" in state:
             return state
-        cohort = self._open()
-        if state is not None:
-            cohort.restore(state)
+        state = state or {}
+        replays = {REPLAYED: state.pop(REPLAYED)} if REPLAYED in state else {}
         pending: list[Record] = []
+        weights: dict[str, torch.Tensor] = {}
         pause, committed = COMMIT_SECONDS, time.monotonic()
-        for record in cohort.records():
-            pending.append(record)
+        with self._cohort(store, bool(replays)) as cohort:
+            if state:
+                cohort.restore(state)
+            for record in cohort.records():
+                pending.append(record)
+                if self.weights and not replays and record.step is not None:
+                    weights |= named(record.step, cohort.state())
+                look(cohort.progress())
+                stop, full = stopped(), sum(v.nbytes for v in weights.values()) > WEIGHTS_BYTES
+                waited = time.monotonic() - committed  # below 0 when the clock was set back
+                if stop or full or not 0 <= waited <= pause:
+                    started = time.monotonic()
+                    store.commit(pending, {**cohort.state(), **replays}, weights)
+                    pending, weights, committed = [], {}, time.monotonic()
+                    pause = min(max(COMMIT_SECONDS, (committed - started) / COMMIT_SHARE), COMMIT_AT_LEAST)
+                if stop:
+                    return {}
+            last = {**cohort.state(), "finished": torch.tensor(True)}
+            store.commit(pending, last, weights)
             look(cohort.progress())
-            stop = stopped()
-            if stop or not 0 <= time.monotonic() - committed <= pause:  # below 0 when the clock was set back
-                started = time.monotonic()
-                store.commit(pending, cohort.state())
-                pending, committed = [], time.monotonic()
-                pause = min(max(COMMIT_SECONDS, (committed - started) / COMMIT_SHARE), COMMIT_AT_LEAST)
-            if stop:
-                return {}
-        last = {**cohort.state(), "finished": torch.tensor(True)}
-        store.commit(pending, last)
-        look(cohort.progress())
         return last
 
-    def _open(self) -> Cohort:
-        if self.pieces == 1:
-            return self.experiment.open(self.rows, self.device, self.compiled)
-        return Pieces(self.experiment, self.rows, self.pieces, self.device, self.compiled)
+    @contextmanager
+    def _cohort(self, store: CohortStore, replays: bool) -> Iterator[Cohort]:
+        """The cohort at its beginning; one that `replays` is measured in the states that its folder holds."""
+        if replays:
+            with store.weights() as kept:
+                yield self.experiment.replay(self.rows, self.device, kept.at)
+        elif self.pieces > 1:
+            yield Pieces(self.experiment, self.rows, self.pieces, self.device, self.compiled)
+        else:
+            yield self.experiment.open(self.rows, self.device, self.compiled)
 
 
 @functools.cache
