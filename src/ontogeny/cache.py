@@ -38,7 +38,7 @@ ENTRY = "entry.json"
 MEMBERS, WEIGHTS = KINDS = ("members", "weights")  # of entries, a folder each
 COHORT_BYTES = 64 << 20  # of entries that are written as one cohort, and held at once
 LEFT_SECONDS = 86_400.0  # after which something half-written is nobody's any more
-FAILURES = (OSError, SafetensorError, UserError, ValueError, KeyError, TypeError, AttributeError)
+FAILURES = (OSError, RuntimeError, SafetensorError, UserError, ValueError, KeyError, TypeError, AttributeError)
 
 
 def place() -> Path:

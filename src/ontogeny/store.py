@@ -153,7 +153,7 @@ class CohortStore:
             yield
         except but:
             raise
-        except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
+        except (SafetensorError, OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
             raise UserError(
                 f"{self.folder}/{segment}/{file} is missing or corrupt ({error}): delete {self.folder} and run the "
                 "same command to redo its members"
