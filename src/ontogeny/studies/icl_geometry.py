@@ -19,6 +19,11 @@ A network need not go this way. Some look the label up at the query itself (thei
 their `induction_score` is not) and have their previous-token heads copy it. Then the states at the separator become
 separable and aligned together, and induction heads are not to be found there.
 
+What we see on the desk: in five of six networks queries are separable in an earlier layer than aligned, and where they
+are first separable 0.57 of them are aligned. Without previous-token heads separability falls by 0.37, without induction
+heads alignment by 0.36 and separability by 0.02; how much the heads matter differs so much between six networks that
+the two falls are not beyond doubt (their intervals begin at 0.198 and 0.165, bounds are 0.2 and 0.25).
+
 To vary it: `--seeds 12`, or `experiment(...)` below with other shots, depths and widths; at gpu scale there are four
 numbers of shots and eight labels.
 """
