@@ -11,6 +11,13 @@ learn and a random cloud where there was not; the shares of the four parts, laye
 finds in the context part, which appear with depth. Low rank and smoothness are judged at layer 0, the learned table
 itself: deeper, causal averaging alone makes positions smooth and few, in untrained networks too.
 
+What we see on the desk: the learned positions have a stable rank of 1.1, where untrained ones have over 8, and low
+frequencies have 0.99 of their spectrum; k-means finds the topics in the last layer (adjusted Rand index 0.82).
+Positions and contexts are nearly at right angles, mean |cos| 0.12; but in networks that learned random tokens it is
+0.27 where the control asks for over 0.3, so that this claim is `invalid`: what it sets the bound against is not as
+coherent as was thought. Next to the untrained networks, and to contexts rotated at random, it holds. Whether contexts
+of one topic are more alike than others by 0.05 is open over four seeds (0.10, from 0.04 on).
+
 To vary it: `--seeds 8`, or `experiment(...)` below: more topics, longer contexts, noise 1 for sequences whose second
 half is random. The decomposition takes any tensor of (group, position, width) in pieces:
 `ontogeny.measures.context_decomposition.decompose`; `ontogeny.measures.hidden_states.hidden_states_of` gives it that of
