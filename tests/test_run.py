@@ -213,8 +213,8 @@ def test_one_slow_commit_does_not_put_off_the_next_for_hours(tmp_path, monkeypat
     monkeypatch.setattr("ontogeny.advance.time", SimpleNamespace(monotonic=lambda: now[0]))
     commit, commits = CohortStore.commit, []
 
-    def slow(store, records, state):
-        commit(store, records, state)
+    def slow(store, *given):
+        commit(store, *given)
         commits.append(now[0])
         now[0] += 36_000.0 if len(commits) == 1 else 0.0
 

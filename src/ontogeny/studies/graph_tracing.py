@@ -13,6 +13,15 @@ graph explain which words are alike, beside the untrained network, and the energ
 nearer than other words. A network that stores what comes next, h = A e, has an energy of 1 and more on a graph of nine
 nodes although the graph is plainly there; that is why similarities are compared with A and A^2 as well.
 
+What we see on the desk: networks trace the graphs, with 0.83 of the probability on fresh neighbours (0.74 on a graph
+of a kind they were not trained on), and the graph is in the similarities of their words in all four networks: the fit
+rises by 0.48 with training. But a moving average of the words explains as much, 0.04 more even, so that smoothing
+over time is enough to explain the geometry. The energy falls by 0.04 only from 12 steps on, and neighbours are not
+nearer than in relabelled graphs once names are left in. Without induction heads all of the mass beyond counting
+visits is lost, but as many other heads take away 0.24, where the control allows 0.1: in so small a network few heads
+are idle, and the verdict is `invalid`. Nor does the context's graph show in later components when words have an order
+of their own.
+
 To vary it: `--seeds 8`, or `experiment(...)` with other graphs, more tokens (32 take about three times as many updates
 to learn), or other lengths. Graphs that are bipartite are refused: on them the parity of the position tells the side.
 On a pretrained model, `ontogeny.measures.hidden_states.hidden_states_of` collects what the measures read.
