@@ -267,7 +267,7 @@ def test_cuda_that_is_not_there_is_refused(ontogeny, monkeypatch):
 
 
 def test_ctrl_c_is_a_line(ontogeny, monkeypatch):
-    def interrupted(*_):
+    def interrupted(*_, **__):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("ontogeny.run.run", interrupted)
