@@ -40,7 +40,8 @@ from ontogeny.measures.navigation import Navigation, StepMass
 from ontogeny.measures.path_diversity import PathDiversity
 from ontogeny.measures.path_length_bias import PathLengthBias
 from ontogeny.models.transformer import Transformer
-from ontogeny.report.figure import Axis, Band, Figure, Line, Mark, Panel, Points, Rule, category
+from ontogeny.report.figure import Axis, Figure, Line, Panel, Points, Rule, category
+from ontogeny.report.spread import mean_and_range
 from ontogeny.tasks.dag_navigation import DAGNavigation
 from ontogeny.tasks.random_dag import Layered, Ordered, RandomDAG
 from ontogeny.training.optimizers import AdamW
@@ -186,9 +187,9 @@ def stitching_figure(results: dict[str, xr.Dataset]) -> Figure:
     for cap in dict.fromkeys(ds.cap.values.tolist()):
         here = narrow(ds, dict(cap=cap)).isel(step=-1)
         marks = [
-            *_spread(valid(here), "written out", category(0)),
-            *_spread(direct_advantage(here), "judged directly", category(1)),
-            *_spread(here.blind, "blind stitcher", "grey")[-1:],
+            *mean_and_range(valid(here), "written out", category(0), "length"),
+            *mean_and_range(direct_advantage(here), "judged directly", category(1), "length"),
+            *mean_and_range(here.blind, "blind stitcher", "grey", "length")[-1:],
         ]
         if cap < NO_CAP:
             marks.append(Rule(x=cap + 0.5, label="trained up to here"))
@@ -238,8 +239,8 @@ def order_figure(results: dict[str, xr.Dataset]) -> Figure:
     """Probability on nodes that an edge leads to, and the share of it that leads to the goal, along training."""
     ds = narrow(results["main"], FREE)
     marks = [
-        *_spread(ds.edge_mass, "on nodes that an edge leads to", category(0), along="step"),
-        *_spread(ds.goal_mass, "of that, on nodes from which the goal is reached", category(1), along="step"),
+        *mean_and_range(ds.edge_mass, "on nodes that an edge leads to", category(0), along="step"),
+        *mean_and_range(ds.goal_mass, "of that, on nodes from which the goal is reached", category(1), along="step"),
         Rule(y=MASTERED, label="learned"),
     ]
     share = Axis("probability", limits=(0.0, 1.05))
@@ -248,12 +249,6 @@ def order_figure(results: dict[str, xr.Dataset]) -> Figure:
         [Panel("Trained on all lengths", x=Axis("step", log=True), y=share, marks=marks)],
         caption="Along paths of training pairs, as they are read. Mean over seeds, with their range.",
     )
-
-
-def _spread(values: xr.DataArray, name: str, colour: str, along: str = "length") -> list[Mark]:
-    low, mean, high = (getattr(values, f)("member") for f in ("min", "mean", "max"))
-    x = values[along].values
-    return [Band(x, low.values, high.values, name=name, colour=colour), Line(x, mean.values, name=name, colour=colour)]
 
 
 def scale(

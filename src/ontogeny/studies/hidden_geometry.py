@@ -38,7 +38,8 @@ from ontogeny.labelled import Labelled
 from ontogeny.measures.context_decomposition import decompose
 from ontogeny.measures.position_and_context import HiddenGeometry, coherence_statistics, rotations
 from ontogeny.models.quiet_embeddings import QuietEmbeddings
-from ontogeny.report.figure import Axis, Band, Figure, Line, Mark, Panel, Points, Rule, category
+from ontogeny.report.figure import Axis, Figure, Line, Mark, Panel, Points, Rule, category
+from ontogeny.report.spread import mean_and_range
 from ontogeny.streams import Streams
 from ontogeny.tasks.topic_bigrams import TopicBigrams
 from ontogeny.training.optimizers import AdamW
@@ -233,13 +234,13 @@ def layers_figure(results: Mapping[str, xr.Dataset]) -> Figure:
     for i, (name, label) in enumerate(
         (("pos_share", "position"), ("context_share", "context"), ("residual_share", "residual"))
     ):
-        shares += _spread(at_end(language, name), label, category(i))
+        shares += mean_and_range(at_end(language, name), label, category(i), "layer")
     shares.append(Rule(y=float(at_end(language, "noise_share")[0]), label="positions in noise"))
-    found = _spread(at_end(language, "topics_found"), "trained", category(4))
-    found += _spread(language.topics_found.sel(step=0), "untrained", "grey")
-    angles = _spread(at_end(language, "cosine"), "trained", category(4))
-    angles += _spread(language.cosine.sel(step=0), "untrained", "grey")
-    angles += _spread(at_end(narrow(ds, NOISE), "cosine"), "trained on random tokens", category(3))
+    found = mean_and_range(at_end(language, "topics_found"), "trained", category(4), "layer")
+    found += mean_and_range(language.topics_found.sel(step=0), "untrained", "grey", "layer")
+    angles = mean_and_range(at_end(language, "cosine"), "trained", category(4), "layer")
+    angles += mean_and_range(language.cosine.sel(step=0), "untrained", "grey", "layer")
+    angles += mean_and_range(at_end(narrow(ds, NOISE), "cosine"), "trained on random tokens", category(3), "layer")
     rotated = at_end(language, "cosine_rotated").mean("member").values
     angles.append(Line(layer, rotated, name="contexts rotated at random", colour="ink", dash="dash"))
     x = Axis("layer", ticks=layer.tolist())
@@ -252,12 +253,6 @@ def layers_figure(results: Mapping[str, xr.Dataset]) -> Figure:
         ],
         caption="Mean over seeds, with a band from the least to the greatest.",
     )
-
-
-def _spread(values: xr.DataArray, name: str, colour: str) -> list[Mark]:
-    low, mean, high = (getattr(values, f)("member") for f in ("min", "mean", "max"))
-    x = values.layer.values
-    return [Band(x, low.values, high.values, name=name, colour=colour), Line(x, mean.values, name=name, colour=colour)]
 
 
 def scale(contexts: int, **changes: Any) -> dict[str, Any]:

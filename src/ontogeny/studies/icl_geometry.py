@@ -39,7 +39,8 @@ from ontogeny.measures.contract import Measure
 from ontogeny.measures.layer_stage import stage
 from ontogeny.models.rescaled import Rescaled
 from ontogeny.models.transformer import EMBEDDING, Transformer
-from ontogeny.report.figure import Axis, Band, Figure, Line, Mark, Panel, Rule, category, level
+from ontogeny.report.figure import Axis, Figure, Line, Mark, Panel, Rule, category, level
+from ontogeny.report.spread import mean_and_range
 from ontogeny.tasks.in_context_classification import InContextClassification
 from ontogeny.training.optimizers import AdamW
 from ontogeny.training.schedules import Warmup
@@ -205,13 +206,15 @@ def stages_figure(results: dict[str, xr.Dataset]) -> Figure:
         for name, colour in quantities:
             here = last[f"ablated_{name}"]
             label = "output alignment" if name == "alignment" else name
-            marks += _spread(here.sel(ablated=ablated), label, colour)
+            marks += mean_and_range(here.sel(ablated=ablated), label, colour, "layer")
             if control:
                 other = here.sel(ablated=control).mean("member")
                 marks.append(Line(other.layer.values, other.values, name=label, colour=colour, dash="dash"))
         if not control:
             direction = intact(ds, "directional_alignment")
-            marks += _spread(direction.isel(layer=slice(1, None)), "cosine of the two directions", category(2))
+            marks += mean_and_range(
+                direction.isel(layer=slice(1, None)), "cosine of the two directions", category(2), "layer"
+            )
         layers = {float(i): "in" if i == 0 else f"{i}" for i in last.layer.values.tolist()}
         y = Axis("share right, or cosine", limits=(-0.2, 1.05))
         panels.append(Panel(title, x=Axis("after block", ticks=layers), y=y, marks=[*marks, Rule(y=0.5, dash="dot")]))
@@ -233,7 +236,9 @@ def training_figure(results: dict[str, xr.Dataset]) -> Figure:
         values = values.sel(eta=ETA) if "eta" in values.dims else values
         marks: list[Mark] = []
         for i in ds.layer.values[1:].tolist():
-            marks += _spread(values.sel(layer=i), f"after block {i}", level(i - 1, of=ds.sizes["layer"] - 1), "step")
+            marks += mean_and_range(
+                values.sel(layer=i), f"after block {i}", level(i - 1, of=ds.sizes["layer"] - 1), "step"
+            )
         right = ds.query_accuracy.mean("member")
         marks.append(Line(ds.step.values, right.values, name="queries answered", colour="grey", dash="dash"))
         panels.append(Panel(title, x=Axis("step"), y=Axis("share right", limits=(-0.02, 1.05)), marks=marks))
@@ -253,7 +258,9 @@ def noise_figure(results: dict[str, xr.Dataset]) -> Figure:
         here = values.isel(step=step)
         marks: list[Mark] = [Rule(y=0.5)]
         for i in here.layer.values[1:].tolist():
-            marks += _spread(here.sel(layer=i), f"after block {i}", level(i - 1, of=here.sizes["layer"] - 1), "eta")
+            marks += mean_and_range(
+                here.sel(layer=i), f"after block {i}", level(i - 1, of=here.sizes["layer"] - 1), "eta"
+            )
         panels.append(Panel(title, x=Axis("noise"), y=Axis("separability", limits=(0.4, 1.05)), marks=marks))
     return Figure(
         "Without noise the classes are separable in any network",
@@ -261,12 +268,6 @@ def noise_figure(results: dict[str, xr.Dataset]) -> Figure:
         caption="Noise is in units of the states' root mean square; the claims are made at 0.5. Mean and range over "
         "seeds.",
     )
-
-
-def _spread(values: xr.DataArray, name: str, colour: str, along: str = "layer") -> list[Mark]:
-    x = values[along].values
-    low, mean, high = (getattr(values, f)("member").values for f in ("min", "mean", "max"))
-    return [Band(x, low, high, name=name, colour=colour), Line(x, mean, name=name, colour=colour)]
 
 
 SMALL: dict[str, Any] = dict(
