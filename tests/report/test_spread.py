@@ -1,0 +1,21 @@
+"""Oracle: medians and ranges by hand."""
+
+import pytest
+import xarray as xr
+
+from ontogeny.errors import UserError
+from ontogeny.report.spread import spread
+
+
+def test_median_and_range():
+    values = xr.DataArray([[1.0, 2.0, 9.0], [0.0, 5.0, 7.0]], dims=("x", "seed"), coords={"x": [10.0, 20.0]})
+    line, points = spread(values, name="a")
+    assert line.x.tolist() == points.x.tolist() == [10.0, 20.0]
+    assert line.y.tolist() == points.y.tolist() == [2.0, 5.0]
+    assert (points.low.tolist(), points.high.tolist()) == ([1.0, 0.0], [9.0, 7.0])
+    assert line.name == points.name == "a"
+
+
+def test_refuses_more_dimensions():
+    with pytest.raises(UserError, match="narrow the rest"):
+        spread(xr.DataArray([[[1.0]]], dims=("x", "y", "seed")))
