@@ -9,15 +9,15 @@ generator at rest the discriminator finds p / (p + q), and against a moving one 
 mean and width. Dropout of the inputs of linear regression is a ridge penalty, in closed form. Batch normalisation lets
 plain gradient descent take far larger steps, and not because of the scale at which it starts: its statistics frozen at
 the first step do not help. A network large enough learns permuted labels by heart, and still generalises from true
-ones. Without a penalty the test error peaks where random features are as many as points, and
-falls again with more; ridge has no such peak. Gradient descent on separable points turns, very slowly, towards the
-largest margin, if its loss is logistic. Depth: ten units in five layers draw 32 linear pieces, and a deep network that
-is trained learns 8 where a shallow one with as many parameters does not.
+ones. Without a penalty the test error peaks where random features are as many as points, and falls again with more;
+ridge has no such peak. Gradient descent on separable points turns, very slowly, towards the largest margin, if its loss
+is logistic. Depth: ten units in five layers draw 32 linear pieces, and a deep network that is trained learns 8 where a
+shallow one with as many parameters does not.
 
 The first figure has the networks that were trained, the second the linear models.
 
-To vary it: `--seeds 8`, and the arguments of `experiments` below. Of the survey's subjects, recurrent networks
-are not tried here.
+To vary it: `--seeds 8`, and the arguments of `experiments` below. Of the survey's subjects,
+recurrent networks are not tried here.
 """
 
 import math
