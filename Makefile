@@ -9,7 +9,7 @@ TORCH ?=
 CPU_BUILD := --extra-index-url https://download.pytorch.org/whl/cpu
 INSTALL = $(VENV)/bin/python -m pip install --quiet --constraint constraints.txt $(if $(filter cpu,$(TORCH)),$(CPU_BUILD))
 
-.PHONY: demo test bench docs lint
+.PHONY: demo test slow bench docs lint
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/with-nothing  ## the finding of faithful-cot, in about ten minutes on two cores
@@ -17,6 +17,9 @@ demo: $(VENV)/with-nothing  ## the finding of faithful-cot, in about ten minutes
 
 test: $(VENV)/with-test
 	$(VENV)/bin/python -m pytest
+
+slow: $(VENV)/with-test  ## what takes minutes: real clusters, an S3 server, processes that are killed
+	$(VENV)/bin/python -m pytest -m slow
 
 bench: $(VENV)/with-bench  ## the table of docs/performance.md
 	$(VENV)/bin/python benchmarks/population.py --rivals all --out docs/performance.md

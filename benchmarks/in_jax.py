@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 import jax
 import jax.numpy as jnp
+import torch
 from plain import DRAWN, HEADS, RATE, VOCABULARY, Advance, Size
 
 DECAY, BETA1, BETA2, EPSILON = 0.01, 0.9, 0.999, 1e-8
@@ -74,8 +75,12 @@ def update(state, tokens):
 
 
 @contextmanager
-def through_scan(size: Size, members: int) -> Iterator[Advance]:
-    """`updates` in one compiled call, over batches that lie ready; a call's first time compiles it."""
+def through_scan(size: Size, members: int, device: torch.device) -> Iterator[Advance]:
+    """`updates` in one compiled call, over batches that lie ready; a call's first time compiles it.
+
+    On the device that JAX itself chooses: for a GPU install `jax[cuda12]`.
+    """
+    assert jax.default_backend() == ("gpu" if device.type == "cuda" else "cpu"), "JAX runs elsewhere"
     p = jax.vmap(lambda key: start(key, size))(jax.random.split(jax.random.key(0), members))
     mean, square = (jax.tree.map(jnp.zeros_like, p) for _ in range(2))
     state = [(p, mean, square, jnp.zeros(members))]

@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -64,17 +65,19 @@ def loss_of(model: nn.Module, tokens: Tensor) -> Tensor:
     return F.cross_entropy(logits.flatten(0, 1), tokens[:, 1:].flatten())
 
 
-def batches(size: Size, members: int) -> Tensor:
+def batches(size: Size, members: int, device: torch.device) -> Tensor:
     """`[batch, member, sample, position]`."""
-    return torch.randint(VOCABULARY, (DRAWN, members, size.batch, size.context + 1))
+    return torch.randint(VOCABULARY, (DRAWN, members, size.batch, size.context + 1), device=device)
 
 
 @contextmanager
-def one_by_one(size: Size, members: int, compiled: bool = False) -> Iterator[Advance]:
+def one_by_one(
+    size: Size, members: int, device: torch.device = torch.device("cpu"), compiled: bool = False
+) -> Iterator[Advance]:
     """Every model with its own fused AdamW, one after another, on all cores."""
-    models = [GPT(size) for _ in range(members)]
+    models = [GPT(size).to(device) for _ in range(members)]
     optimizers = [torch.optim.AdamW(model.parameters(), lr=RATE, fused=True) for model in models]
-    drawn = batches(size, members)
+    drawn = batches(size, members, device)
     loss = torch.compile(loss_of, dynamic=False) if compiled else loss_of
 
     def advance(updates: int) -> None:
@@ -88,11 +91,11 @@ def one_by_one(size: Size, members: int, compiled: bool = False) -> Iterator[Adv
 
 
 @contextmanager
-def through_vmap(size: Size, members: int) -> Iterator[Advance]:
+def through_vmap(size: Size, members: int, device: torch.device) -> Iterator[Advance]:
     """All models at once: torch.func.vmap over grad, AdamW on the stacked parameters."""
-    models = [GPT(size) for _ in range(members)]
+    models = [GPT(size).to(device) for _ in range(members)]
     parameters, buffers = torch.func.stack_module_state(models)
-    drawn = batches(size, members)
+    drawn = batches(size, members, device)
 
     def loss(p, b, tokens):
         logits = torch.func.functional_call(models[0], (p, b), (tokens[:, :-1],))
@@ -120,8 +123,9 @@ def _serve(pipe, size: Size, members: int) -> None:
 
 
 @contextmanager
-def process_a_core(size: Size, members: int) -> Iterator[Advance]:
+def process_a_core(size: Size, members: int, device: torch.device) -> Iterator[Advance]:
     """The models shared out over a process a core, each of one thread; the processes stand ready."""
+    assert device.type == "cpu"
     cores = min(torch.get_num_threads(), members)
     shares = [members // cores + (i < members % cores) for i in range(cores)]
     started = []
@@ -145,3 +149,11 @@ def process_a_core(size: Size, members: int) -> Iterator[Advance]:
         for pipe, process in started:
             pipe.send(0)
             process.join()
+
+
+RIVALS: dict[str, Callable] = {
+    "loop": one_by_one,
+    "vmap": through_vmap,
+    "compiled loop": partial(one_by_one, compiled=True),
+    "processes": process_a_core,
+}

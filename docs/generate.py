@@ -6,6 +6,7 @@ edit when a study, a part or a verdict is added.
 
 import ast
 import re
+import shutil
 import sys
 from pathlib import Path
 
@@ -17,6 +18,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "ontogeny"
 VERDICTS = ROOT / "verdicts"
 SCALES = ("desk", "gpu")
+WORDS = ("reproduced", "not reproduced", "inconclusive", "invalid")
 
 
 def study_page(found: Found) -> str:
@@ -26,6 +28,8 @@ def study_page(found: Found) -> str:
     lines = [f"# {found.slug}", "", f"**{found.finding}**", ""]
     rest = body[len(body.split("\n\n")[0]) :].strip()
     lines += [rest, ""] if rest else []
+    picture = verdicts_path(VERDICTS, found.slug, "desk").with_suffix(".svg")
+    lines += [f"![The first figure, at desk scale]({picture.name})", ""] if picture.exists() else []
     title = f"[{paper.title}]({paper.link})" if paper.link else paper.title
     lines += ["## Paper", "", f"{title}, {paper.authors}, {paper.year}.", ""]
     lines += ["## Run it", "", "```bash", f"ontogeny run {found.slug}", "```", ""]
@@ -131,6 +135,36 @@ def with_tree(readme: str) -> str:
     return re.sub(r"(## Where things are\n[\s\S]*?```text\n)[\s\S]*?(\n```)", lambda m: m[1] + tree() + m[2], readme)
 
 
+def findings(studies: list[Found]) -> str:
+    """The studies with verdicts at desk scale as a table: a small picture, the finding, and what came of its claims."""
+    lines = ["| | finding | claims at desk scale |", "|---|---|---|"]
+    for found in studies:
+        path = verdicts_path(VERDICTS, found.slug, "desk")
+        if not path.exists():
+            continue
+        picture = path.with_suffix(".svg").relative_to(ROOT)
+        seen = f'<img src="{picture}" alt="{found.slug}, first figure" width="240">' if (ROOT / picture).exists() else ""
+        paper = found.study.paper
+        source = f"[{paper.authors}, {paper.year}]({paper.link})" if paper.link else f"{paper.authors}, {paper.year}"
+        code = f"[`{found.slug}`]({found.file.relative_to(ROOT)})"
+        lines.append(f"| {seen} | {code}: {_cell(found.finding)} {source} | {outcome(found, read_verdicts(path))} |")
+    return "\n".join(lines)
+
+
+def outcome(found: Found, kept: dict) -> str:
+    """How many of the claims that are made at the scale came out in which way."""
+    made = {claim.id for claim in found.study.claims if kept["scale"] in claim.scales}
+    words = [claim["verdict"] for claim in kept["claims"] if claim["id"] in made]
+    return ", ".join(f"{words.count(word)} {word}" for word in WORDS if word in words)
+
+
+def with_findings(readme: str, studies: list[Found]) -> str:
+    """A README with its table of findings: what stands between its heading's first paragraph and the next heading."""
+    return re.sub(
+        r"(## Findings\n\n[^|]*\n\n)\|[\s\S]*?(\n\n## )", lambda m: m[1] + findings(studies) + m[2], readme
+    )
+
+
 def main() -> None:
     """Writes everything."""
     docs = ROOT / "docs"
@@ -140,12 +174,14 @@ def main() -> None:
     pages |= {f"api/{name}.md": f"# {name.removeprefix('ontogeny.')}\n\n::: {name}\n" for name in modules()}
     for folder in ("studies", "api"):
         (docs / folder).mkdir(exist_ok=True)
-        for old in (docs / folder).glob("*.md"):
+        for old in (docs / folder).iterdir():
             old.unlink()
     for place, text in pages.items():
         (docs / place).write_text(text)
+    for picture in (VERDICTS / "desk").glob("*.svg"):
+        shutil.copy(picture, docs / "studies")
     readme = ROOT / "README.md"
-    readme.write_text(with_tree(readme.read_text()))
+    readme.write_text(with_findings(with_tree(readme.read_text()), studies))
     print(f"{len(pages)} pages", file=sys.stderr)
 
 

@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 HOME = ROOT / "src" / "ontogeny"
 FILES = sorted(HOME.rglob("*.py"))
-EXTRAS = {"openTSNE", "umap", "transformers"}
+EXTRAS = {"openTSNE", "umap", "transformers", "ray"}
 
 # Left of an arrow may import what stands right of it, and what that may import.
 LAYERS = {

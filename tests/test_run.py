@@ -89,7 +89,8 @@ def test_a_study_of_several_experiments_wants_a_name(finished):
 
 def kill_at(moment: float, folder: Path) -> bool:
     """Runs the desk study in a process of its own and kills it; gives whether it was still running."""
-    often = "import ontogeny.run; ontogeny.run.COMMIT_SECONDS = 0.0; from ontogeny.cli import main; main()"
+    often = "import ontogeny.advance as a; a.COMMIT_SECONDS, a.COMMIT_SHARE = 0.0, 1e9\n"
+    often += "from ontogeny.cli import main; main()"
     command = [sys.executable, "-W", "ignore", "-c", often]
     process = subprocess.Popen(
         [*command, "run", STUDY, "--scale", "desk", "--out", str(folder)],

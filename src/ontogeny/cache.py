@@ -9,6 +9,7 @@ An entry is written beside its place, synced, and renamed into it: it is there w
 or prunes at the same time. Its files are checked when it is read. Nothing is pickled.
 """
 
+import errno
 import hashlib
 import json
 import os
@@ -138,7 +139,8 @@ class MemberCache:
             sync(beside)
             os.rename(beside, folder)
         except FAILURES as error:
-            if not self.has(address):  # else another process was faster
+            faster = getattr(error, "errno", None) in (errno.ENOTEMPTY, errno.EEXIST) or self.has(address)
+            if not faster:  # than another process, which may even have pruned it since
                 self.close(getattr(error, "strerror", None) or str(error))
         finally:
             shutil.rmtree(beside, ignore_errors=True)

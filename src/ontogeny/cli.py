@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from ontogeny.errors import RunFailed, UserError
+from ontogeny.errors import RunFailed, UserError, nearest
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from ontogeny.cache import MemberCache
+    from ontogeny.executors.contract import Executor
     from ontogeny.run import Prepared
+    from ontogeny.shard import Shard
     from ontogeny.verdicts import Verdict
 
 app = typer.Typer(
@@ -30,7 +32,7 @@ app = typer.Typer(
 )
 
 Name = Annotated[str, typer.Argument(metavar="SLUG|FILE.py", help="A study's name, or a file that defines one.")]
-Folder = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.")]
+Folder = Annotated[str, typer.Argument(metavar="RUN", help="The folder of a run, or its URL.")]
 ScaleOption = Annotated[str, typer.Option(help="How large: smoke (seconds), desk (minutes), gpu (the paper's own).")]
 Seeds = Annotated[int | None, typer.Option(help="How many seeds, from 1,000 on.")]
 Levels = Annotated[
@@ -116,7 +118,19 @@ def run(
     levels: Levels = None,
     device: Device = "auto",
     mode: Mode = "auto",
-    out: Annotated[Path | None, typer.Option(help="Folder of the run; an unfinished one is gone on with.")] = None,
+    out: Annotated[
+        str | None,
+        typer.Option(metavar="FOLDER|URL", help="Where the run goes, such as s3://bucket/run; it is gone on with."),
+    ] = None,
+    executor: Annotated[str, typer.Option(metavar="local|ray", help="Who does the work: this process, or Ray.")] = (
+        "local"
+    ),
+    address: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="Ray's cluster; one is started here when there is none.")
+    ] = None,
+    shard: Annotated[
+        str | None, typer.Option(metavar="I/N", help="Only the I-th of N shares, each a command of its own.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would run, and stop.")] = False,
     no_cache: NoCache = False,
     as_json: AsJson = False,
@@ -124,18 +138,28 @@ def run(
     """Run a study, judge its claims and write its report. The same command again goes on where it was left."""
     from ontogeny.locate import find
     from ontogeny.run import prepare
+    from ontogeny.shard import WHOLE, parse_shard
 
+    share = parse_shard(shard) if shard else WHOLE
     prepared = prepare(find(name), scale, _levels(levels or []), seeds, device, mode)
     if dry_run:
         _dry_run(prepared, None if no_cache else _cache(), as_json)
         return
-    folder = out or prepared.folder
-    verdicts = _run(prepared, folder, no_cache)
+    folder = out or str(prepared.folder)
+    verdicts, left = _run(prepared, folder, no_cache, _executor(executor, address, share), share)
+    about = {"study": prepared.found.slug, "scale": scale, "run": folder}
     if as_json:
-        _print_json({"study": prepared.found.slug, "scale": scale, "run": str(folder), "claims": _claims(verdicts)})
+        _print_json(about | {"claims": _claims(verdicts), "finished": not left})
+    elif left:
+        _out().print(
+            f"shard {share} is done; {left} cohorts are left to others. The last shard to end judges the run; if one "
+            "got lost, the same command without --shard does the rest.",
+            highlight=False,
+            soft_wrap=True,
+        )
     else:
         _print_verdicts({prepared.found.slug: verdicts})
-        _out().print(f"report: {folder / 'report.html'}", highlight=False, soft_wrap=True)
+        _out().print(f"report: {folder}/report.html", highlight=False, soft_wrap=True)
         _out().print(f"data:   ontogeny.load({str(folder)!r})", highlight=False, soft_wrap=True, markup=False)
 
 
@@ -165,7 +189,7 @@ def verify(
             continue
         try:
             prepared = prepare(one, scale, {}, None, device, mode)
-            results[one.slug] = _run(prepared, prepared.folder, no_cache)
+            results[one.slug], _ = _run(prepared, str(prepared.folder), no_cache)
             register(prepared, prepared.folder, results[one.slug], out)
         except UserError as error:
             _Debug.show(error)
@@ -193,10 +217,10 @@ def report(
 
     prepared = reopen(run)
     verdicts = judge_run(prepared, run)
-    _out().print(str(write_report(prepared, run, verdicts)), highlight=False, soft_wrap=True)
+    _out().print(write_report(prepared, run, verdicts), highlight=False, soft_wrap=True)
     if figures:
         for path in save_figures(prepared, run, figures):
-            _out().print(str(path), highlight=False, soft_wrap=True)
+            _out().print(path, highlight=False, soft_wrap=True)
 
 
 @app.command()
@@ -208,7 +232,7 @@ def export(
     """Write a run's dataset as Zarr, netCDF, Parquet or CSV."""
     from ontogeny.export import export as write
 
-    for path in write(run, to, out or run.with_name(f"{run.name}-{to}")):
+    for path in write(run, to, out or _beside(run, to)):
         _out().print(str(path), highlight=False, soft_wrap=True)
 
 
@@ -399,24 +423,57 @@ def _cache() -> "MemberCache":
     return MemberCache(place(), lambda line: _err().print(line, highlight=False, markup=False, soft_wrap=True))
 
 
-def _run(prepared: "Prepared", folder: Path, no_cache: bool) -> "list[Verdict]":
+def _run(
+    prepared: "Prepared",
+    folder: str,
+    no_cache: bool,
+    executor: "Executor | None" = None,
+    shard: "Shard | None" = None,
+) -> "tuple[list[Verdict], int]":
+    """Gives the verdicts, none as long as cohorts are left to other shards, and how many are."""
     from ontogeny.cache import MemberCache, place
     from ontogeny.progress import RichWatcher
     from ontogeny.review import judge_run, write_report
     from ontogeny.run import run as measure
+    from ontogeny.shard import WHOLE
 
     watcher = RichWatcher(_err())
-    _err().print(f"{prepared.found.slug} at {prepared.scale} scale into {folder}", highlight=False, soft_wrap=True)
+    on = f" on {executor}" if executor else ""
+    _err().print(f"{prepared.found.slug} at {prepared.scale} scale into {folder}{on}", highlight=False, soft_wrap=True)
     try:
-        measure(prepared, folder, watcher, None if no_cache else MemberCache(place(), watcher.say))
+        cache = None if no_cache else MemberCache(place(), watcher.say)
+        left = measure(prepared, folder, watcher, cache, executor, shard or WHOLE)
     except KeyboardInterrupt:
         again = "what was committed is kept, and the same command goes on from there"
         raise UserError(f"interrupted: {again}") from None
     finally:
         watcher.close()
+    if left:
+        return [], left
     verdicts = judge_run(prepared, folder)
     write_report(prepared, folder, verdicts)
-    return verdicts
+    return verdicts, 0
+
+
+def _executor(name: str, address: str | None, shard: "Shard") -> "Executor | None":
+    """The executor of that name; None for the default, this process."""
+    if name not in ("local", "ray"):
+        raise UserError(f"no executor {name!r}: {nearest(name, ('local', 'ray'))}")
+    if name == "local":
+        if address:
+            raise UserError(f"--address {address} is Ray's: give --executor ray, too")
+        return None
+    if not shard.whole:
+        raise UserError(f"--shard {shard} and --executor ray both divide the work: give one of them")
+    from ontogeny.executors.ray import Ray
+
+    return Ray(address)
+
+
+def _beside(run: str, kind: str) -> Path:
+    """Where an export of a run goes: beside it, or here when it is not on a disk."""
+    place = Path(run.rstrip("/").rpartition("/")[2] if "://" in run else run)
+    return place.with_name(f"{place.name}-{kind}")
 
 
 def _levels(given: list[str]) -> dict[str, tuple[Any, ...]]:

@@ -8,10 +8,11 @@ import xarray as xr
 
 from ontogeny.errors import UserError, nearest
 from ontogeny.files import writing
+from ontogeny.folder import Place
 from ontogeny.store import load, read_about
 
 
-def export(run: Path, kind: str, out: Path) -> list[Path]:
+def export(run: Place, kind: str, out: Path) -> list[Path]:
     """Writes the dataset of every experiment of a run under `out`; gives what was written.
 
     Zarr and netCDF keep the dataset as it is. Parquet and CSV are tables: one a variable, a row a number, with its

@@ -4,7 +4,7 @@ import errno
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,34 +13,75 @@ from safetensors import SafetensorError
 
 from ontogeny.errors import RunFailed, UserError
 
+_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)  # as file systems without hard links say it
 
-def write_text(path: Path, text: str) -> None:
+
+def write_bytes(path: Path, content: bytes) -> None:
     """Writes beside the place, syncs, and renames into it.
 
     Raises: `UserError` for a place that cannot be written; `RunFailed` when there is no space.
     """
+    with _beside(path, content) as beside:
+        os.replace(beside, path)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes text, as `write_bytes` does.
+
+    Raises: as `write_bytes`.
+    """
+    write_bytes(path, text.encode())
+
+
+def create_text(path: Path, text: str) -> bool:
+    """Writes a file unless it is there already; says whether it did. Of several who try at once, one does.
+
+    Raises: as `write_bytes`.
+    """
+    with _beside(path, text.encode()) as beside:
+        try:
+            os.link(beside, path)  # unlike a rename, it never replaces; and it is safe on a network's file system
+        except FileExistsError:
+            return False
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+            if path.exists():
+                return False
+            os.replace(beside, path)
+    return True
+
+
+@contextmanager
+def _beside(path: Path, content: bytes) -> Iterator[Path]:
+    """A synced file beside a place, to be moved into it."""
     with writing(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, beside = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        beside = Path(name)
         try:
-            with open(handle, "w", encoding="utf-8") as file:
+            with open(handle, "wb") as file:
                 os.fchmod(handle, 0o644)
-                file.write(text)
+                file.write(content)
                 file.flush()
                 os.fsync(handle)
-            os.replace(beside, path)
-        except BaseException:
-            Path(beside).unlink(missing_ok=True)
-            raise
+            yield beside
+        finally:
+            beside.unlink(missing_ok=True)
         sync(path.parent)
 
 
 def write_json(path: Path, content: Any) -> None:
     """Writes plain data as JSON.
 
-    Raises: as `write_text`.
+    Raises: as `write_bytes`.
     """
-    write_text(path, json.dumps(content, indent=1, ensure_ascii=False, default=str) + "\n")
+    write_text(path, to_json(content))
+
+
+def to_json(content: Any) -> str:
+    """Plain data as the JSON that our files hold."""
+    return json.dumps(content, indent=1, ensure_ascii=False, default=str) + "\n"
 
 
 def read_json(path: Path, otherwise: str) -> Any:
@@ -49,18 +90,26 @@ def read_json(path: Path, otherwise: str) -> Any:
     Raises: `UserError` when it is missing, cannot be read, or is not JSON; `otherwise` ends the line, and says what to
     do.
     """
+    return parse_json(path.read_bytes, str(path), otherwise)
+
+
+def parse_json(read: Callable[[], bytes], name: str, otherwise: str) -> Any:
+    """The JSON that `read` gives, called `name` in an error.
+
+    Raises: as `read_json`.
+    """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(read().decode())
     except FileNotFoundError:
-        raise UserError(f"there is no {path}: {otherwise}") from None
+        raise UserError(f"there is no {name}: {otherwise}") from None
     except OSError as error:
-        raise UserError(f"{path} cannot be read ({error.strerror})") from None
+        raise UserError(f"{name} cannot be read ({error.strerror})") from None
     except ValueError as error:  # not UTF-8, or not JSON
-        raise UserError(f"{path} is corrupt ({error}): {otherwise}") from None
+        raise UserError(f"{name} is corrupt ({error}): {otherwise}") from None
 
 
 @contextmanager
-def writing(folder: Path) -> Iterator[None]:
+def writing(folder: object) -> Iterator[None]:
     """Turns a full disk, or a folder that cannot be written, into one line."""
     try:
         yield

@@ -4,6 +4,7 @@ import importlib.util
 import sys
 import time
 import traceback
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -12,6 +13,7 @@ from ontogeny.catalog import HOME, file_of, first_sentence, slugs
 from ontogeny.errors import UserError, nearest
 from ontogeny.study import Study
 
+_TEXTS: dict[str, str] = {}  # of the users' own studies that are loaded, by the name of their module
 _LOADED: dict[str, float] = {}  # when the files of studies were, by the name of the module
 
 
@@ -63,6 +65,8 @@ def _load(path: Path) -> ModuleType:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
+    if not inside:
+        _TEXTS[name] = path.read_text(encoding="utf-8", errors="replace")
     _LOADED[name] = time.time()
     try:
         spec.loader.exec_module(module)
@@ -72,6 +76,20 @@ def _load(path: Path) -> ModuleType:
         sys.modules.pop(name, None)
         raise UserError(f"{path}, line {line_in(path, error)}: {error}") from error
     return module
+
+
+def own_studies() -> dict[str, str]:
+    """The users' own studies that are loaded here: the text of each, by the name of its module."""
+    return dict(_TEXTS)
+
+
+def adopt(studies: Mapping[str, str]) -> None:
+    """Loads users' own studies of another process, which has the files, so that what it sends can be understood."""
+    for name, text in studies.items():
+        if _TEXTS.get(name) != text:
+            sys.modules[name] = module = ModuleType(name)
+            exec(compile(text, f"{name}.py", "exec"), module.__dict__)
+            _TEXTS[name] = text
 
 
 def loaded(module: ModuleType, otherwise: float) -> float:

@@ -44,8 +44,15 @@ def hardware(device: torch.device) -> dict[str, Any]:
 @contextmanager
 def one_thread() -> Iterator[None]:
     """Within the `with`, PyTorch computes on one thread: with more, products depend on the number of members."""
+    with threads(1):
+        yield
+
+
+@contextmanager
+def threads(count: int) -> Iterator[None]:
+    """Within the `with`, PyTorch has so many threads, and work is divided for so many cores."""
     before = torch.get_num_threads()
-    torch.set_num_threads(1)
+    torch.set_num_threads(count)
     try:
         yield
     finally:

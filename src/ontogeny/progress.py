@@ -8,7 +8,8 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from ontogeny.experiment import Cohort, Row
+from ontogeny.executors.contract import Progress as Seen
+from ontogeny.experiment import Row
 
 SILENT_SECONDS = 15.0  # between lines where nobody sees a bar move
 
@@ -45,15 +46,14 @@ class RichWatcher:
             self.bar.start()
             self.task = self.bar.add_task(experiment, total=sum(self.sizes), words="starting")
 
-    def look(self, index: int, cohort: Cohort) -> None:
+    def look(self, index: int, seen: Seen) -> None:
         """Moves the bar, at most a few times a second."""
         with self.lock:
-            self._look(index, cohort)
+            self._look(index, seen)
 
-    def _look(self, index: int, cohort: Cohort) -> None:
+    def _look(self, index: int, seen: Seen) -> None:
         now = time.monotonic()
         pause = 0.25 if self.console.is_terminal else SILENT_SECONDS
-        seen = cohort.progress()
         self.shares[index] = seen["done"] / max(seen["total"], 1)
         if now - self.spoken < pause:
             return
@@ -88,7 +88,7 @@ class RichWatcher:
         """Gives the terminal back, however the run ended."""
         self.bar.stop()
 
-    def _words(self, done: float, seen: dict, rate: float) -> str:
+    def _words(self, done: float, seen: Seen, rate: float) -> str:
         words = f"{done:.0f}/{sum(self.sizes)} members"
         if seen["total"] > 1:
             words += f" · step {seen['done']:,}/{seen['total']:,}"

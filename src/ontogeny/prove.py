@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +9,7 @@ import torch
 
 from ontogeny.errors import RunFailed, UserError
 from ontogeny.experiment import Experiment, Row
+from ontogeny.folder import Place
 from ontogeny.labelled import Record
 from ontogeny.locate import find
 from ontogeny.machine import one_thread
@@ -34,7 +34,7 @@ class Proof:
         return self.differing == 0
 
 
-def reopen(folder: Path) -> Prepared:
+def reopen(folder: Place) -> Prepared:
     """The study of a run as it was run.
 
     Raises: `UserError` when the study has changed since.
@@ -47,7 +47,7 @@ def reopen(folder: Path) -> Prepared:
     return prepared
 
 
-def prove(folder: Path, choice: int) -> Iterator[tuple[int, int] | Proof]:
+def prove(folder: Place, choice: int) -> Iterator[tuple[int, int] | Proof]:
     """Makes member `choice` (modulo their number) again, alone; gives its progress and at the end the proof.
 
     Raises: `UserError` for a run that is not finished or whose study has changed.

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,9 +12,11 @@ from ontogeny.addresses.address import Addresses
 from ontogeny.addresses.imports import Unaddressable
 from ontogeny.cache import FAILURES, Member, MemberCache, split
 from ontogeny.experiment import Experiment, Row
+from ontogeny.folder import Folder
 from ontogeny.labelled import Labelled, Record
 from ontogeny.store import CohortStore, cohort_name
 
+TAKEN = {"done": 1, "total": 1, "loss": None}  # the progress of a cohort out of the cache
 COHORT_BYTES = 64 << 20  # of members out of the cache that are written as one cohort, and held at once
 
 
@@ -55,7 +56,7 @@ class Reuse:
         if begun and any(a and b and a != b for a, b in zip(now, begun, strict=True)):
             self.cache.say(f"{name}: not cached, because something has changed since this run was begun")
 
-    def adopt(self, name: str, plan: Mapping[str, Any], members: Sequence[int], folder: Path) -> list[list[int]]:
+    def adopt(self, name: str, plan: Mapping[str, Any], members: Sequence[int], folder: Folder) -> list[list[int]]:
         """Writes those members that the cache holds into cohorts of their own, finished, after those that are planned.
 
         Gives the members of each cohort, and tells the user how many there are.
@@ -63,7 +64,7 @@ class Reuse:
         addresses = self.addresses(name, plan["rows"], plan["mode"])
         cohorts: list[list[int]] = []
         for group in self._alike({i: address for i in members if (address := addresses[i])}):
-            store = CohortStore(folder / cohort_name(len(plan["cohorts"]) + len(cohorts)))
+            store = CohortStore(folder.inside(cohort_name(len(plan["cohorts"]) + len(cohorts))))
             store.commit(*_joined(list(group.values())))
             cohorts.append(list(group))
         if cohorts:
@@ -103,25 +104,6 @@ class Reuse:
                     self.cache.put(wanted[i], member, about)
         except FAILURES as error:
             self.cache.close(f"{name} cannot be taken apart: {error}")
-
-
-class Taken:
-    """A cohort out of the cache, as a watcher sees it: nothing is left to do."""
-
-    def records(self) -> Iterator[Record]:
-        """None."""
-        return iter(())
-
-    def state(self) -> dict[str, Tensor]:
-        """Nothing."""
-        return {}
-
-    def restore(self, state: dict[str, Tensor]) -> None:
-        """Nothing."""
-
-    def progress(self) -> dict[str, Any]:
-        """All done."""
-        return {"done": 1, "total": 1, "loss": None}
 
 
 def _shape(member: Member) -> str:

@@ -2,7 +2,9 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import xarray as xr
@@ -10,12 +12,13 @@ from rich.table import Table
 from rich.text import Text
 
 from ontogeny.errors import RunFailed, UserError
-from ontogeny.files import write_json
+from ontogeny.files import to_json, write_text
+from ontogeny.folder import Place, folder_at
 from ontogeny.judging import judge
 from ontogeny.locate import line_in
 from ontogeny.report.figure import Figure
-from ontogeny.report.page import Report, save_report
-from ontogeny.report.print import save
+from ontogeny.report.page import Report, page
+from ontogeny.report.print import save, svg
 from ontogeny.run import Prepared
 from ontogeny.store import load, read_about
 from ontogeny.verdicts import Verdict, write_verdicts
@@ -23,7 +26,7 @@ from ontogeny.verdicts import Verdict, write_verdicts
 STYLES = {"reproduced": "green", "not reproduced": "red", "inconclusive": "yellow", "invalid": "bold red"}
 
 
-def judge_run(prepared: Prepared, folder: Path) -> list[Verdict]:
+def judge_run(prepared: Prepared, folder: Place) -> list[Verdict]:
     """Judges every claim of a finished run, and keeps the verdicts in its folder.
 
     Raises: `UserError` when the run is not finished; `RunFailed` when a claim's statistic breaks.
@@ -34,21 +37,25 @@ def judge_run(prepared: Prepared, folder: Path) -> list[Verdict]:
     verdicts = [
         judge(claim, found, prepared.scale, changed=bool(prepared.levels)) for claim in prepared.found.study.claims
     ]
-    write_json(folder / "verdicts.json", {"claims": [verdict.as_json() for verdict in verdicts]})
+    kept = to_json({"claims": [verdict.as_json() for verdict in verdicts]})
+    folder_at(folder).write("verdicts.json", kept.encode())
     return verdicts
 
 
-def results_of(folder: Path) -> dict[str, xr.Dataset]:
+def results_of(folder: Place) -> dict[str, xr.Dataset]:
     """The dataset of every experiment of a run."""
     return {name: load(folder, name) for name in read_about(folder)["experiments"]}
 
 
-def register(prepared: Prepared, folder: Path, verdicts: Sequence[Verdict], out: Path) -> Path:
-    """Keeps the verdicts of a run in `out/<scale>/<slug>.json`, with what they were made with."""
+def register(prepared: Prepared, folder: Place, verdicts: Sequence[Verdict], out: Path) -> Path:
+    """Keeps the verdicts of a run in `out/<scale>/<slug>.json`, with what they were made with.
+
+    Its first figure goes beside them as `<slug>.svg`.
+    """
     about = read_about(folder)
     seeds = {row["seed"] for plan in about["experiments"].values() for row in plan["rows"]}
     on = about["hardware"]
-    return write_verdicts(
+    path = write_verdicts(
         out,
         verdicts,
         study=prepared.found.slug,
@@ -59,10 +66,13 @@ def register(prepared: Prepared, folder: Path, verdicts: Sequence[Verdict], out:
         when=about["created"],
         machine=f"{on.get('gpu', on['processor'])}, {on['cores']} cores, {about['seconds']:.0f} s",
     )
+    for figure in islice(draw_figures(prepared, folder).values(), 1):
+        write_text(path.with_suffix(".svg"), svg(figure))
+    return path
 
 
-def write_report(prepared: Prepared, folder: Path, verdicts: Sequence[Verdict]) -> Path:
-    """Writes `report.html` into the run's folder."""
+def write_report(prepared: Prepared, folder: Place, verdicts: Sequence[Verdict]) -> str:
+    """Writes `report.html` into the run's folder; gives where it is."""
     about = read_about(folder)
     study, found = prepared.found.study, prepared.found
     members = sum(len(plan["rows"]) for plan in about["experiments"].values())
@@ -88,10 +98,11 @@ def write_report(prepared: Prepared, folder: Path, verdicts: Sequence[Verdict]) 
         command=command_of(prepared),
         settings=_settings(prepared),
     )
-    return save_report(report, folder / "report.html")
+    folder_at(folder).write("report.html", page(report).encode())
+    return f"{folder}/report.html"
 
 
-def draw_figures(prepared: Prepared, folder: Path) -> dict[str, Figure]:
+def draw_figures(prepared: Prepared, folder: Place) -> dict[str, Figure]:
     """The study's figures of a run, by the name of what draws them.
 
     Raises: `RunFailed`, with the line, when one breaks.
@@ -111,14 +122,16 @@ def draw_figures(prepared: Prepared, folder: Path) -> dict[str, Figure]:
     return figures
 
 
-def save_figures(prepared: Prepared, folder: Path, kind: str) -> list[Path]:
-    """Writes every figure for print, as `pdf`, `svg` or `png`."""
+def save_figures(prepared: Prepared, folder: Place, kind: str) -> list[str]:
+    """Writes every figure for print, as `pdf`, `svg` or `png`; gives where they are."""
+    into = folder_at(folder).inside("figures")
     places = []
     for name, figure in draw_figures(prepared, folder).items():
-        path = folder / "figures" / f"{name}.{kind}"
-        path.parent.mkdir(exist_ok=True)
-        save(figure, path)
-        places.append(path)
+        with TemporaryDirectory(prefix="ontogeny-") as here:
+            path = Path(here) / f"{name}.{kind}"
+            save(figure, path)
+            into.write(path.name, path.read_bytes())
+        places.append(f"{into}/{path.name}")
     return places
 
 

@@ -1,13 +1,8 @@
 """A run: one execution of a study, planned, kept on disk, taken up again where it was left."""
 
-import fcntl
-import os
-import shutil
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,22 +10,25 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
 
+from ontogeny.advance import Advance
 from ontogeny.cache import MemberCache
-from ontogeny.errors import CannotCompile, RunFailed, UserError, nearest
-from ontogeny.experiment import Cohort, Experiment, Row, cohorts_at_once
+from ontogeny.errors import CannotCompile, UserError, nearest
+from ontogeny.executors.contract import Executor, Progress
+from ontogeny.executors.local import Local
+from ontogeny.experiment import Experiment, Row
 from ontogeny.factors import FIRST_SEED
-from ontogeny.files import write_json, writing
-from ontogeny.labelled import Record
+from ontogeny.files import to_json
+from ontogeny.folder import Folder, Place, folder_at
 from ontogeny.locate import Found
-from ontogeny.machine import hardware, one_thread, versions
+from ontogeny.machine import hardware, one_thread, threads, versions
 from ontogeny.memory import keep_freed
 from ontogeny.parts import describe, digest
-from ontogeny.reuse import Reuse, Taken
+from ontogeny.reuse import TAKEN, Reuse
+from ontogeny.shard import WHOLE, Shard
 from ontogeny.store import FORMAT, CohortStore, cohort_name, read_about
 from ontogeny.study import definition
 
 MODES = ("auto", "eager", "compiled")
-COMMIT_SECONDS = 5.0  # at most this much work is done again after a kill
 
 
 @dataclass(frozen=True)
@@ -68,8 +66,8 @@ class Watcher(Protocol):
         """An experiment starts."""
         ...
 
-    def look(self, index: int, cohort: Cohort) -> None:
-        """A cohort has come further."""
+    def look(self, index: int, seen: Progress) -> None:
+        """A cohort has come further: `seen` is what its `progress` gives."""
         ...
 
     def end(self, experiment: str, diverged: Sequence[Row]) -> None:
@@ -127,144 +125,113 @@ def pick_device(name: str) -> torch.device:
     return torch.device("cuda" if there and name != "cpu" else "cpu")
 
 
-def run(prepared: Prepared, folder: Path, watcher: Watcher, cache: MemberCache | None = None) -> None:
+def run(
+    prepared: Prepared,
+    place: Place,
+    watcher: Watcher,
+    cache: MemberCache | None = None,
+    executor: Executor | None = None,
+    shard: Shard = WHOLE,
+) -> int:
     """Measures everything a study asks for into a folder, going on where an earlier run of it was left.
 
-    Members that the `cache` holds are taken from it, and those that are made are put there.
+    Members that the `cache` holds are taken from it, and those that are made are put there, save by a shard.
+    `executor` says who does the work (this process when none is given), `shard` which share of it; gives how many
+    cohorts are left for other shards, so 0 for a run that is finished.
 
     Raises: `UserError` for a folder that holds another run, or that another process is writing; `RunFailed` when an
     experiment breaks.
     """
     keep_freed()
-    reuse = None if cache is None else Reuse(cache, prepared.found.slug, prepared.experiments, prepared.device)
-    about = _begin(prepared, folder, reuse, watcher)
-    with _locked(folder):
-        if (folder / "run.json").exists():
-            about = _begin(prepared, folder, reuse, watcher)  # as another process may have begun it meanwhile
-        about = _placed(prepared, folder, about, reuse)
-        started = time.monotonic()
-        for name, experiment in prepared.experiments.items():
-            plan = about["experiments"][name]
-            cohorts = [[plan["rows"][i] for i in members] for members in plan["cohorts"]]
-            watcher.begin(name, cohorts)
-            for index in plan.get("cached", ()):
-                watcher.look(index, Taken())
-            compiled = plan["mode"] == "compiled"
-            if compiled and not about["finished"]:
+    executor, folder = executor or Local(), folder_at(place)
+    reuse = None
+    if cache is not None and shard.whole:
+        reuse = Reuse(cache, prepared.found.slug, prepared.experiments, prepared.device)
+    with threads(executor.cores() * shard.count):  # for which the work is divided
+        about = _begin(prepared, folder, reuse, watcher)
+    with folder.locked(shared=not shard.whole):
+        with threads(executor.cores() * shard.count):
+            if "run.json" in folder.names():
+                about = _begin(prepared, folder, reuse, watcher)  # as another process may have begun it meanwhile
+            about = _placed(prepared, folder, about, reuse, shard)
+        started, before = time.monotonic(), 0
+        for name, plan in about["experiments"].items():
+            mine = shard.of(range(len(plan["cohorts"])), before)
+            before += len(plan["cohorts"])
+            work = _work(prepared, folder, about, name, mine, locks=not shard.whole)
+            watcher.begin(name, [piece.rows for piece in work])
+            for index in set(mine) & set(plan.get("cached", ())):
+                watcher.look(mine.index(index), TAKEN)
+            if plan["mode"] == "compiled" and executor.in_process and not about["finished"]:
+                to_make = [piece.rows for piece in work if piece.index not in plan.get("cached", ())]
                 with one_thread():
-                    experiment.compile(
-                        [c for i, c in enumerate(cohorts) if i not in plan.get("cached", ())], prepared.device
-                    )
+                    prepared.experiments[name].compile(to_make, prepared.device)
             keep = partial(reuse.keep, name, plan) if reuse is not None and not about["finished"] else None
-            place = folder / name
-            watcher.end(name, _advance_all(experiment, cohorts, prepared.device, compiled, place, watcher, keep))
-        if not about["finished"]:
+            watcher.end(name, _advance_all(executor, work, prepared.device, watcher, keep))
+        left = 0 if shard.whole else _left(about, folder)
+        if not about["finished"] and not left:
             seconds = about["seconds"] + time.monotonic() - started
-            write_json(folder / "run.json", {**about, "seconds": seconds, "finished": True})
+            folder.write("run.json", to_json({**about, "seconds": seconds, "finished": True}).encode())
+    return left
+
+
+def _work(
+    prepared: Prepared, folder: Folder, about: Mapping[str, Any], name: str, cohorts: Sequence[int], *, locks: bool
+) -> list[Advance]:
+    """Some cohorts of an experiment, as work to be done."""
+    plan = about["experiments"][name]
+    return [
+        Advance(
+            experiment=prepared.experiments[name],
+            rows=[plan["rows"][i] for i in plan["cohorts"][index]],
+            device=prepared.device,
+            compiled=plan["mode"] == "compiled",
+            run=folder,
+            begun=about["created"],
+            name=name,
+            index=index,
+            locks=locks,
+        )
+        for index in cohorts
+    ]
 
 
 def _advance_all(
-    experiment: Experiment,
-    cohorts: Sequence[Sequence[Row]],
+    executor: Executor,
+    work: Sequence[Advance],
     device: torch.device,
-    compiled: bool,
-    folder: Path,
     watcher: Watcher,
-    keep: Callable[[int, CohortStore], None] | None = None,
+    keep: Callable[[int, CohortStore], None] | None,
 ) -> list[Row]:
-    """Takes all cohorts to their end, on a CPU one a core at a time; gives the rows that diverged.
+    """Takes cohorts to their end; gives the rows that diverged.
 
     `keep` is told of every cohort that came to its end, or that was left because all were told to stop.
-
-    Two cohorts on a core each are faster than one on both, for much of an update is too small to be shared. When one
-    breaks, or the user interrupts, the others stop at their next record, and commit it.
     """
-    workers = cohorts_at_once(len(cohorts), device)
-    stop = threading.Event()
-
-    def advance(index: int) -> list[Row]:
-        store = CohortStore(folder / cohort_name(index))
-        try:
-            with one_thread():
-                diverged = _advance(experiment, cohorts[index], device, compiled, store, index, watcher, stop)
+    diverged: dict[int, list[Row]] = {}
+    with closing(executor.results(work, device, watcher.look)) as results:
+        for i, rows in results:
+            diverged[i] = rows
             if keep is not None:
-                keep(index, store)
-            return diverged
-        except BaseException as error:
-            stop.set()
-            if isinstance(error, UserError) or not isinstance(error, Exception):
-                raise
-            values = ", ".join(f"{k}={v}" for k, v in cohorts[index][0].items())
-            reason = f"{type(error).__name__}: {error}"
-            raise RunFailed(f"experiment {folder.name!r} broke in the members from {values}: {reason}") from error
-
-    with ThreadPoolExecutor(workers) as pool:
-        futures = [pool.submit(advance, index) for index in range(len(cohorts))]
-        try:
-            return [row for future in futures for row in future.result()]
-        except BaseException:
-            stop.set()
-            raise
+                keep(work[i].index, work[i].store)
+    return [row for i in sorted(diverged) for row in diverged[i]]
 
 
-def _advance(
-    experiment: Experiment,
-    rows: Sequence[Row],
-    device: torch.device,
-    compiled: bool,
-    store: CohortStore,
-    index: int,
-    watcher: Watcher,
-    stop: threading.Event,
-) -> list[Row]:
-    """Takes a cohort to its end, or to the next record once it is told to stop; gives the rows that diverged."""
-    if stop.is_set():
-        return []
-    state = store.state()
-    if state is not None and "finished" in state:
-        return [row for row, alive in zip(rows, state.get("alive", torch.ones(len(rows))), strict=True) if not alive]
-    cohort = experiment.open(rows, device, compiled)
-    if state is not None:
-        cohort.restore(state)
-    pending: list[Record] = []
-    committed = time.monotonic()
-    for record in cohort.records():
-        pending.append(record)
-        watcher.look(index, cohort)
-        if stop.is_set() or time.monotonic() - committed > COMMIT_SECONDS:
-            store.commit(pending, cohort.state())
-            pending, committed = [], time.monotonic()
-        if stop.is_set():
-            return []
-    last = cohort.state()
-    store.commit(pending, {**last, "finished": torch.tensor(True)})
-    watcher.look(index, cohort)
-    return [row for row, alive in zip(rows, last.get("alive", torch.ones(len(rows))), strict=True) if not alive]
+def _left(about: Mapping[str, Any], folder: Folder) -> int:
+    """How many cohorts have not come to their end."""
+    names = ((name, i) for name, plan in about["experiments"].items() for i in range(len(plan["cohorts"])))
+    stores = (CohortStore(folder.inside(name, cohort_name(i))) for name, i in names)
+    return sum("finished" not in store.glance("finished") for store in stores)
 
 
-def _begin(prepared: Prepared, folder: Path, reuse: Reuse | None, watcher: Watcher) -> dict[str, Any]:
+def _begin(prepared: Prepared, folder: Folder, reuse: Reuse | None, watcher: Watcher) -> dict[str, Any]:
     """The run's description: that of the folder when it holds this very run, else a new one, not yet written.
 
     In a new one the rows that the cache seems to hold are in no cohort yet.
     """
-    if (folder / "run.json").exists():
-        about = read_about(folder)
-        modes = {plan["mode"] for plan in about["experiments"].values()}
-        if prepared.mode != "auto" and modes != {prepared.mode}:
-            raise UserError(
-                f"{folder} holds a run in mode {', '.join(sorted(modes))}: choose another folder with --out"
-            )
-        for what, mine in (("definition", prepared.digest), ("device", prepared.device.type)):
-            if about[what] != mine:
-                raise UserError(f"{folder} holds a run with another {what}: choose another folder with --out")
-        for name, mine in versions().items():
-            if name != "python" and about["versions"].get(name) != mine:
-                raise UserError(
-                    f"{folder} was begun with {name} {about['versions'].get(name)}, this is {mine}: "
-                    "its numbers would not fit together; choose another folder with --out"
-                )
-        return about
-    if folder.exists() and any(path.name != ".lock" for path in folder.iterdir()):
+    there = folder.names()  # before we look for run.json, which another process may be about to write
+    if "run.json" in folder.names():
+        return _same(prepared, folder)
+    if there:
         raise UserError(f"{folder} is not empty and not a run: choose another folder with --out")
     experiments = {}
     for name, experiment in prepared.experiments.items():
@@ -285,6 +252,27 @@ def _begin(prepared: Prepared, folder: Path, reuse: Reuse | None, watcher: Watch
         "seconds": 0.0,
         "finished": False,
     }
+
+
+def _same(prepared: Prepared, folder: Folder) -> dict[str, Any]:
+    """The description of the run that a folder holds.
+
+    Raises: `UserError` when it is not this very run.
+    """
+    about = read_about(folder)
+    modes = {plan["mode"] for plan in about["experiments"].values()}
+    if prepared.mode != "auto" and modes != {prepared.mode}:
+        raise UserError(f"{folder} holds a run in mode {', '.join(sorted(modes))}: choose another folder with --out")
+    for what, mine in (("definition", prepared.digest), ("device", prepared.device.type)):
+        if about[what] != mine:
+            raise UserError(f"{folder} holds a run with another {what}: choose another folder with --out")
+    for name, mine in versions().items():
+        if name != "python" and about["versions"].get(name) != mine:
+            raise UserError(
+                f"{folder} was begun with {name} {about['versions'].get(name)}, this is {mine}: "
+                "its numbers would not fit together; choose another folder with --out"
+            )
+    return about
 
 
 def _arranged(prepared: Prepared, name: str, reuse: Reuse | None, watcher: Watcher) -> dict[str, Any]:
@@ -340,14 +328,16 @@ def _mode(
     return "compiled"
 
 
-def _placed(prepared: Prepared, folder: Path, about: dict[str, Any], reuse: Reuse | None) -> dict[str, Any]:
+def _placed(
+    prepared: Prepared, folder: Folder, about: dict[str, Any], reuse: Reuse | None, shard: Shard
+) -> dict[str, Any]:
     """The run's description, written, with every row in a cohort: those out of the cache in finished ones of their own.
 
     Whatever kills this on the way, the next attempt takes it up: rows in no cohort are looked for again.
     """
-    if not (folder / "run.json").exists():
-        write_json(folder / "run.json", about)
-        about = read_about(folder)
+    if "run.json" not in folder.names():
+        folder.create("run.json", to_json(about))  # unless another shard was faster: then its plan is the plan
+        about = _same(prepared, folder)
     for name, experiment in prepared.experiments.items():
         plan = about["experiments"][name]
         cohorts = plan["cohorts"]
@@ -355,32 +345,16 @@ def _placed(prepared: Prepared, folder: Path, about: dict[str, Any], reuse: Reus
             reuse.compare(name, plan)
         if not (left := set(range(len(plan["rows"]))) - {i for members in cohorts for i in members}):
             continue
-        for path in (folder / name).glob("cohort-*"):
-            if path.name not in {cohort_name(i) for i in range(len(cohorts))}:
-                shutil.rmtree(path)  # an attempt that was killed
+        if not shard.whole:
+            raise UserError(f"{folder} was left before it was divided: run the same command without --shard {shard}")
+        for dead in folder.inside(name).names():
+            if dead.startswith("cohort-") and dead not in {cohort_name(i) for i in range(len(cohorts))}:
+                folder.inside(name).remove(dead)  # an attempt that was killed
         if reuse is not None:
-            adopted = reuse.adopt(name, plan, sorted(left), folder / name)
+            adopted = reuse.adopt(name, plan, sorted(left), folder.inside(name))
             plan["cached"] = [*range(len(cohorts), len(cohorts) + len(adopted))]
             cohorts += adopted
             left -= {i for members in adopted for i in members}
         cohorts += _plan(experiment, plan["rows"], sorted(left), prepared.device)
-        write_json(folder / "run.json", about)
+        folder.write("run.json", to_json(about).encode())
     return about
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    with writing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        handle = os.open(folder / ".lock", os.O_CREAT | os.O_RDWR)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(handle)
-        raise UserError(
-            f"another process is writing {folder}: wait for it, or choose another folder with --out"
-        ) from None
-    try:
-        yield
-    finally:
-        os.close(handle)

@@ -6,28 +6,29 @@
                          state.safetensors    weights and all that resuming needs; kept in the last segment only
     verdicts.json  report.html            written when everything has been measured
 
-A segment is written beside its place, synced, and renamed into it.
+A run stands on a disk or in an object store (see `ontogeny.folder`); a segment appears there whole or not at all.
 """
 
 import json
-import os
-import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
 from safetensors import SafetensorError, safe_open
+from safetensors.torch import load as read_safetensors
 from safetensors.torch import save_file
 from torch import Tensor
 
 from ontogeny.errors import UserError, nearest
-from ontogeny.files import read_json, sync, writing
+from ontogeny.files import parse_json, sync
+from ontogeny.folder import Place, folder_at
 from ontogeny.labelled import Labelled, Record
 
 FORMAT = 2
-FILES = ("values.safetensors", "state.safetensors")  # of a segment
+VALUES, STATE = FILES = ("values.safetensors", "state.safetensors")  # of a segment
 
 Piece = tuple[np.ndarray, tuple[str, ...], dict[str, list[Any]], str]
 
@@ -38,45 +39,70 @@ def cohort_name(index: int) -> str:
 
 
 class CohortStore:
-    """The segments of one cohort."""
+    """The segments of one cohort.
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    Each follows on the one before it that this object has read or written: a second writer of the same cohort, who
+    works from the same state, is refused when it commits.
+    """
 
-    def segments(self) -> list[Path]:
+    def __init__(self, folder: Place) -> None:
+        self.folder = folder_at(folder)
+        self.known: list[str] | None = None  # the segments that the next one follows
+        self.stateful: list[str] = []  # those that may still have a state
+
+    def segments(self) -> list[str]:
         """What was committed, oldest first."""
-        return sorted(self.folder.glob("segment-*"))
+        return [name for name in self.folder.added() if name.startswith("segment-")]
 
     def state(self) -> dict[str, Tensor] | None:
         """The state to go on from; None for a cohort that has not begun."""
+        self.known = self.stateful = self.segments()
+        if not self.known:
+            return None
+        with self._reading(self.known[-1], STATE) as path:
+            return _read_tensors(path)
+
+    def glance(self, *names: str) -> dict[str, Tensor]:
+        """Those of the named tensors that the state has, without reading all of it; empty for one that has not begun.
+
+        Raises: `UserError` for a state that is missing or corrupt.
+        """
         segments = self.segments()
-        return _read_tensors(segments[-1] / "state.safetensors") if segments else None
+        if not segments:
+            return {}
+        with self._naming(segments[-1], STATE):
+            return _read_some(lambda start, end: self.folder.part(segments[-1], STATE, start, end), names)
 
     def commit(self, records: Sequence[Record], state: dict[str, Tensor]) -> None:
-        """Adds a segment, whole or not at all, and then drops the state that it replaces."""
-        before = self.segments()
-        name = f"segment-{len(before):08d}"
-        beside = self.folder / f".{name}"
-        with writing(self.folder):
-            shutil.rmtree(beside, ignore_errors=True)
-            beside.mkdir(parents=True)
+        """Adds a segment, whole or not at all, and then drops the state that it replaces.
+
+        Raises: `UserError` when another process has added it, or the folder cannot be written.
+        """
+        if self.known is None:
+            self.known = self.stateful = self.segments()
+        name = f"segment-{len(self.known):08d}"
+        with self.folder.adding(name) as beside:
             write_segment(beside, records, state)
-            sync(beside)
-            os.rename(beside, self.folder / name)
-            sync(self.folder)
-        for old in before:
-            (old / "state.safetensors").unlink(missing_ok=True)
+        for old in self.stateful:
+            self.folder.drop(old, STATE)
+        self.known, self.stateful = [*self.known, name], [name]
 
     def records(self) -> list[Record]:
         """Everything that was measured, in order."""
-        return [record for segment in self.segments() for record in _read_records(segment / "values.safetensors")]
+        found: list[Record] = []
+        for segment in self.segments():
+            with self._reading(segment, VALUES) as path:
+                found += _read_records(path)
+        return found
 
     def dataset(self) -> xr.Dataset:
         """Everything that was measured, with dims `member`, `step` and the measures' own."""
         stepped: dict[str, dict[int, Piece]] = {}
         single: dict[str, list[Piece]] = {}
         for segment in self.segments():
-            for step, name, piece in _read_values(segment / "values.safetensors"):
+            with self._reading(segment, VALUES) as path:
+                values = list(_read_values(path))
+            for step, name, piece in values:
                 if step is None or "update" in piece[1]:
                     single.setdefault(name, []).append(piece)
                 else:
@@ -86,12 +112,28 @@ class CohortStore:
             arrays[name] = _joined(pieces)
         return xr.Dataset(arrays)
 
+    @contextmanager
+    def _reading(self, segment: str, file: str) -> Iterator[Path]:
+        with self._naming(segment, file), self.folder.opened(segment, file) as path:
+            yield path
+
+    @contextmanager
+    def _naming(self, segment: str, file: str) -> Iterator[None]:
+        """Turns what reading a bad file raises into a line that names it."""
+        try:
+            yield
+        except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
+            raise UserError(
+                f"{self.folder}/{segment}/{file} is missing or corrupt ({error}): delete {self.folder} and run the "
+                "same command to redo its members"
+            ) from None
+
 
 def write_segment(folder: Path, records: Sequence[Record], state: dict[str, Tensor]) -> None:
     """Writes both files of a segment into a folder, and waits until they are on the disk."""
     tensors, labels = _flatten(records)
-    save_file(tensors, folder / "values.safetensors", metadata={"records": json.dumps(labels)})
-    save_file({k: v.detach().cpu().contiguous() for k, v in state.items()}, folder / "state.safetensors")
+    save_file(tensors, folder / VALUES, metadata={"records": json.dumps(labels)})
+    save_file({k: v.detach().cpu().contiguous() for k, v in state.items()}, folder / STATE)
     for name in FILES:
         sync(folder / name)
 
@@ -99,12 +141,12 @@ def write_segment(folder: Path, records: Sequence[Record], state: dict[str, Tens
 def read_segment(folder: Path) -> tuple[list[Record], dict[str, Tensor]]:
     """What `write_segment` wrote.
 
-    Raises: `UserError` for a file that is missing or corrupt.
+    Raises: what safetensors and JSON raise for a file that is missing or corrupt.
     """
-    return list(_read_records(folder / "values.safetensors")), _read_tensors(folder / "state.safetensors")
+    return list(_read_records(folder / VALUES)), _read_tensors(folder / STATE)
 
 
-def load(run: str | Path, experiment: str | None = None) -> xr.Dataset:
+def load(run: Place, experiment: str | None = None) -> xr.Dataset:
     """The labelled dataset of a run.
 
     Its dims are `member`, `step`, then the measures' own; the factors are coordinates of `member`.
@@ -113,7 +155,7 @@ def load(run: str | Path, experiment: str | None = None) -> xr.Dataset:
 
     Raises: `UserError` for a folder that is no run, from another format, or corrupt, and for an unknown experiment.
     """
-    folder = Path(run)
+    folder = folder_at(run)
     about = read_about(folder)
     names = list(about["experiments"])
     if experiment is None and len(names) > 1:
@@ -124,7 +166,7 @@ def load(run: str | Path, experiment: str | None = None) -> xr.Dataset:
     plan = about["experiments"][name]
     parts, members = [], []
     for i, rows in enumerate(plan["cohorts"]):
-        part = CohortStore(folder / name / cohort_name(i)).dataset()
+        part = CohortStore(folder.inside(name, cohort_name(i))).dataset()
         if part.sizes.get("member"):
             parts.append(part)
             members += rows
@@ -142,12 +184,15 @@ def load(run: str | Path, experiment: str | None = None) -> xr.Dataset:
     )
 
 
-def read_about(folder: Path) -> dict[str, Any]:
+def read_about(run: Place) -> dict[str, Any]:
     """What a run says of itself.
 
     Raises: `UserError` when it is no run, or one of another format.
     """
-    about = read_json(folder / "run.json", "give the folder of a run, or run the study again")
+    folder = folder_at(run)
+    about = parse_json(
+        lambda: folder.read("run.json"), f"{folder}/run.json", "give the folder of a run, or run the study again"
+    )
     if not isinstance(about, dict) or about.get("format") != FORMAT:
         found = about.get("format") if isinstance(about, dict) else None
         raise UserError(f"{folder} has run format {found}, this ontogeny reads format {FORMAT}: run the study again")
@@ -172,42 +217,42 @@ def _plain(value: Any) -> Any:
 
 
 def _read_values(path: Path) -> Iterator[tuple[int | None, str, Piece]]:
-    try:
-        with safe_open(path, framework="np") as file:
-            for i, record in enumerate(json.loads(file.metadata()["records"])):
-                for name, label in record["values"].items():
-                    values = file.get_tensor(f"{i}/{name}")
-                    yield record["step"], name, (values, tuple(label["dims"]), label["coords"], label["unit"])
-    except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
-        raise _corrupt(path, error) from None
+    with safe_open(path, framework="np") as file:
+        for i, record in enumerate(json.loads(file.metadata()["records"])):
+            for name, label in record["values"].items():
+                values = file.get_tensor(f"{i}/{name}")
+                yield record["step"], name, (values, tuple(label["dims"]), label["coords"], label["unit"])
 
 
 def _read_records(path: Path) -> Iterator[Record]:
-    try:
-        with safe_open(path, framework="pt") as file:
-            for i, record in enumerate(json.loads(file.metadata()["records"])):
-                arrays = {
-                    name: Labelled(file.get_tensor(f"{i}/{name}"), tuple(label["dims"]), label["coords"], label["unit"])
-                    for name, label in record["values"].items()
-                }
-                yield Record(record["step"], arrays)
-    except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
-        raise _corrupt(path, error) from None
+    with safe_open(path, framework="pt") as file:
+        for i, record in enumerate(json.loads(file.metadata()["records"])):
+            arrays = {
+                name: Labelled(file.get_tensor(f"{i}/{name}"), tuple(label["dims"]), label["coords"], label["unit"])
+                for name, label in record["values"].items()
+            }
+            yield Record(record["step"], arrays)
 
 
 def _read_tensors(path: Path) -> dict[str, Tensor]:
-    try:
-        with safe_open(path, framework="pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
-    except (SafetensorError, OSError) as error:
-        raise _corrupt(path, error) from None
+    with safe_open(path, framework="pt") as file:
+        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
 
 
-def _corrupt(path: Path, error: Exception) -> UserError:
-    cohort = path.parent.parent
-    return UserError(
-        f"{path} is missing or corrupt ({error}): delete {cohort} and run the same command to redo its members"
-    )
+def _read_some(read: Callable[[int, int], bytes], names: Sequence[str]) -> dict[str, Tensor]:
+    """Some tensors of a safetensors file, of which `read` gives the bytes from one place to another.
+
+    The format: eight bytes that say how long the header is, the header as JSON, the tensors' bytes one by one.
+    """
+    start = 8 + int.from_bytes(read(0, 8), "little")
+    header = json.loads(read(8, start))
+    found: dict[str, Tensor] = {}
+    for name in set(names) & set(header):
+        begin, end = header[name]["data_offsets"]
+        alone = json.dumps({name: {**header[name], "data_offsets": [0, end - begin]}}).encode()
+        content = read(start + begin, start + end)
+        found |= read_safetensors(len(alone).to_bytes(8, "little") + alone + content)
+    return found
 
 
 def _joined(pieces: list[Piece]) -> xr.DataArray:

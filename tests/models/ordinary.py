@@ -10,7 +10,10 @@ POSITIONS, FEATURES, OUTPUTS = 7, 13, 5
 class Perceptron(nn.Sequential):
     def __init__(self):
         size = POSITIONS * FEATURES
-        super().__init__(nn.Flatten(), nn.Linear(size, 17), nn.SiLU(), nn.Linear(17, 3), nn.Sigmoid(), nn.Linear(3, 1))
+        super().__init__(
+            *(nn.Flatten(), nn.Linear(size, 130), nn.SiLU(), nn.Linear(130, 130)),
+            *(nn.Sigmoid(), nn.Linear(130, 1)),  # one column: the product of a lone member is another
+        )
 
 
 class Convolutions(nn.Module):

@@ -152,6 +152,28 @@ def test_convolutions_keep_to_members_and_are_torchs(name, shared, normal):
         torch.testing.assert_close(together[i], function(x[i], w if shared else w[i], bias[i], stride=2))
 
 
+def test_norms_of_single_pixels_keep_to_members_and_are_torchs(normal):
+    """Without a mending, in float64, the gradients of batch norm differ in every company."""
+    x, w = normal(8, 7, 6, 1, 1).double(), normal(8, 6).double()
+    norms = {
+        "batch": lambda x, w: F.batch_norm(torch.tanh(x), None, None, w, w, True),
+        "group": lambda x, w: F.group_norm(torch.tanh(x.mT), 2, w, w),
+        "instance": lambda x, w: F.instance_norm(torch.tanh(x.expand(-1, -1, 3, 2) * w[0]), weight=w, bias=w),
+    }
+    for name, norm in norms.items():
+
+        def outcome(few):
+            here = [x[few].clone().requires_grad_(), w[few].clone().requires_grad_()]
+            with Lawful():
+                y = vmap(norm)(*here)  # noqa: B023
+            return [y.detach(), *torch.autograd.grad((y * torch.cos(y)).sum(), here)]
+
+        together = outcome(list(range(8)))
+        for few in ([1, 0], [4, 2, 0], [0, 1, 3, 4]):
+            assert all(torch.equal(a, b[few]) for a, b in zip(outcome(few), together, strict=True)), name
+        torch.testing.assert_close(together[0][5], norm(x[5], w[5]))
+
+
 @pytest.mark.parametrize("masked", ["not", "causal", "by truth", "by number"])
 def test_attention_is_torchs(masked, normal):
     q, k, v = normal(3, 3, 2, 4, 5, 6).unbind()

@@ -11,7 +11,7 @@ from marks import EXAMPLES
 
 from ontogeny.report.cards import card, tally
 from ontogeny.report.figure import Figure, Line, Panel
-from ontogeny.report.page import Report, alt, page, save_report
+from ontogeny.report.page import Report, alt, page
 
 EVIL = "<script>alert('x')</script>\"&$title"
 
@@ -140,11 +140,6 @@ def test_it_says_how_it_was_run_and_how_to_run_it_again(read):
         "A caption",
     ):
         assert words in read.text
-
-
-def test_it_is_written_where_it_is_asked_for(tmp_path):
-    path = save_report(report(figures=[]), tmp_path / "report.html")
-    assert path.read_text().startswith("<!doctype html>")
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,8 @@ def test_smoke(slug, tmp_path):
     verdicts = judge_run(prepared, tmp_path / "run")
     assert [v.id for v in verdicts] == [claim.id for claim in prepared.found.study.claims]
     assert {v.verdict for v in verdicts} <= {"inconclusive"}, "smoke is too small to judge by"
-    page = write_report(prepared, tmp_path / "run", verdicts).read_text()
+    write_report(prepared, tmp_path / "run", verdicts)
+    page = (tmp_path / "run" / "report.html").read_text()
     assert prepared.found.study.paper.arxiv in page
     first = 0
     for name, plan in read_about(tmp_path / "run")["experiments"].items():

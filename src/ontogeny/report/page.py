@@ -6,11 +6,9 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
-from pathlib import Path
 from string import Template
 from typing import Any
 
-from ontogeny.files import write_text
 from ontogeny.report.cards import card, prose, tally
 from ontogeny.report.colours import ROLES, THEMES, Theme, css
 from ontogeny.report.figure import Figure
@@ -43,14 +41,11 @@ class Report:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
 
-def save_report(report: Report, path: str | Path) -> Path:
-    """Writes the report of a run, about 5 MB, most of which is the code that draws. Gives the path back."""
-    write_text(Path(path), page(report))
-    return Path(path)
-
-
 def page(report: Report) -> str:
-    """The report as HTML: it loads nothing from anywhere, and forbids the browser to."""
+    """The report as HTML, about 5 MB, most of which is the code that draws.
+
+    It loads nothing from anywhere, and forbids the browser to.
+    """
     return Template(_asset("page.html")).substitute(
         title=html.escape(f"{report.slug}: {report.finding}"),
         style=_style(report.figures) + _asset("page.css"),

@@ -7,7 +7,7 @@ that satisfy all points are a convex body around 0, and what is asked is whether
 can look for its farthest point along a direction. For points without structure and a direction drawn blindly, the
 length of what it finds is known in closed form, and is 1 at n / d = 1 / Phi(kappa): that is where the program begins to
 fail, and the more sharply the more dimensions there are. There are still solutions. Gradient descent on the sphere,
-which no theorem protects, finds them at nearly twice as many points at kappa = -1.5, and the gain grows with |kappa|;
+which no theorem protects, finds them at about twice as many points at kappa = -1.5, and the gain grows with |kappa|;
 at kappa = 0, where the problem is convex, there is none. Both stay below the number above which no solution exists.
 
 If labels follow a hidden direction, a program that is pointed along the mean of other labelled points succeeds with

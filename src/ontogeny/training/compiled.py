@@ -24,10 +24,14 @@ from ontogeny.training.settle import settle
 Update = Callable[[Batch, Columns], Tensor]
 Program = Callable[..., Any]
 
-SECONDS_AT_LEAST, SECONDS_AN_OPERATION = 10.0, 0.08  # to compile, measured on two cores
+SECONDS_TO_LOAD = 12.0  # the compiler, once a run
+SECONDS_AN_OPERATION = 0.05  # to compile: 0.04 to 0.07 for traces of 195 to 580 operations, on two cores
 
 # A thread a cohort; and a wrapper in C++, for the one in Python holds the interpreter while kernels run.
 OPTIONS = {"cpp.threads": 1, "cpp_wrapper": True}
+
+SMALL = 64  # rows and columns of matrices that are copied rather than viewed
+ROWS = torch.contiguous_format
 
 _programs: dict[str, Program] = {}
 
@@ -79,7 +83,7 @@ class Trace:
     @property
     def seconds_to_compile(self) -> float:
         """What compiling is expected to take where no program for the same trace is there."""
-        return SECONDS_AT_LEAST + SECONDS_AN_OPERATION * self.operations
+        return SECONDS_AN_OPERATION * self.operations
 
     def compiled(self) -> Program:
         """The update as one program: the same mathematics, with other rounding than operation by operation.
@@ -172,7 +176,14 @@ def _baddbmm(plus: Tensor, x: Tensor, w: Tensor, *, beta: float = 1.0, alpha: fl
     return product if beta == 0.0 else product + (plus if beta == 1.0 else plus * beta)
 
 
-DECOMPOSED = {torch.ops.aten.baddbmm.default: _baddbmm}
+def _bmm(x: Tensor, w: Tensor) -> Any:
+    """Small matrices are laid out row by row first: of views the library makes products four times as slowly."""
+    if max(*x.shape[1:], w.shape[2]) > SMALL or (x.is_contiguous() and w.is_contiguous()):
+        return NotImplemented
+    return torch.ops.aten.bmm(x.clone(memory_format=ROWS), w.clone(memory_format=ROWS))
+
+
+DECOMPOSED = {torch.ops.aten.baddbmm.default: _baddbmm, torch.ops.aten.bmm.default: _bmm}
 
 
 def _reason(error: Exception) -> str:

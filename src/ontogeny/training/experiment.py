@@ -13,6 +13,7 @@ from ontogeny.parts import stack, structure
 from ontogeny.streams import Streams
 from ontogeny.tasks.contract import Task
 from ontogeny.training.cohort import Data, TrainingCohort
+from ontogeny.training.compiled import SECONDS_TO_LOAD
 from ontogeny.training.footprint import chunk_size, footprint, seconds_per_update
 from ontogeny.training.objectives import CrossEntropy, Objective
 from ontogeny.training.optimizers import Optimizer
@@ -92,7 +93,7 @@ class Training(Experiment):
         except CannotCompile:
             return False
         saved = min(SAVED_AT_MOST, SAVED_BY_FUSING + SECONDS_A_CALL * trace.operations / update)
-        return saved * seconds > trace.seconds_to_compile * shapes
+        return saved * seconds > SECONDS_TO_LOAD + trace.seconds_to_compile * shapes
 
     def compile(self, cohorts: Sequence[Sequence[Row]], device: torch.device) -> None:
         """Makes a program for every structure and size among the cohorts."""

@@ -11,7 +11,9 @@ from ontogeny.machine import one_thread
 from ontogeny.memory import keep_freed
 from ontogeny.training.cohort import TrainingCohort
 
-CPU_BYTES = 112 << 20  # activations and parameters that a cohort may hold on a CPU before it falls out of cache
+# Activations and parameters that a cohort holds at most on a CPU: two that hold more slow each other by a third, on a
+# processor with 36 MB of shared cache.
+CPU_BYTES = 40 << 20
 TIMED_UPDATES, TIMED_SECONDS = 32, 1.0
 CORE_BYTES = 3 << 20  # that a chunk holds at least, for two cores to be worth two chunks
 GPU_SHARE = 0.6  # of the free memory of a GPU

@@ -97,10 +97,11 @@ class KAdam(Optimizer):
 def respond(rule: KAdam, gradients: Float[Tensor, "member sequence step"]) -> Float[Tensor, "member sequence step"]:
     """The updates that a rule makes of given gradients, in units of the learning rate: one coordinate a sequence."""
     place = torch.zeros_like(gradients[..., 0])
-    memory = rule.replace(lr=0.0).start(place)
+    still = rule.replace(lr=0.0)
+    memory = still.start(place)
     alive, norm = torch.ones_like(place[:, 0], dtype=torch.bool), torch.ones_like(place[:, 0])
     updates = []
     for n, gradient in enumerate(gradients.unbind(-1), 1):
-        rule.step(place, gradient, memory, rule.columns(n, place), alive, norm)
+        still.step(place, gradient, memory, still.columns(n, place), alive, norm)
         updates.append(memory["update"].clone())
     return torch.stack(updates, -1)

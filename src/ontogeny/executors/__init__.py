@@ -1,0 +1,1 @@
+"""Executors: who takes the cohorts of a run to their end."""
