@@ -326,7 +326,7 @@ def trained(results: dict[str, xr.Dataset]) -> Figure:
         )
     ]
     said = narrow(results["discriminator"], dict(shift=SHIFT)).discriminator.isel(step=-1)
-    exact = best_discriminator(torch.tensor(said.x.values), SHIFT)
+    exact = best_discriminator(torch.tensor(said.x.values), SHIFT).numpy()
     panels.append(
         Panel(
             "Data N(3, 1) or made up, N(0, 1)",
@@ -355,7 +355,7 @@ def trained(results: dict[str, xr.Dataset]) -> Figure:
     one = narrow(results["depth"], dict(times=times))
     x = one.x.values
     marks = [Line(x, narrow(one, dict(network=n)).curve.isel(member=0, step=-1), name=n) for n in DEPTHS]
-    exact = tent(torch.tensor(x), times)
+    exact = tent(torch.tensor(x), times).numpy()
     panels.append(
         Panel(
             f"Tent map, {times} times",
@@ -365,7 +365,7 @@ def trained(results: dict[str, xr.Dataset]) -> Figure:
         )
     )
     return Figure(
-        "Sharing, adversarial fitting, normalisation and depth, each where it matters",
+        "Sharing, adversarial fitting, normalisation and depth in small networks",
         panels,
         columns=2,
         caption="Median and range over seeds; of the tent map one seed. Losses above 20 are drawn at 20, those that "
