@@ -142,8 +142,9 @@ def findings(studies: list[Found]) -> str:
         path = verdicts_path(VERDICTS, found.slug, "desk")
         if not path.exists():
             continue
-        picture = path.with_suffix(".svg").relative_to(ROOT)
-        seen = f'<img src="{picture}" alt="{found.slug}, first figure" width="240">' if (ROOT / picture).exists() else ""
+        picture = path.with_suffix(".svg")
+        shown = f'<img src="{picture.relative_to(ROOT)}" alt="{found.slug}, first figure" width="240">'
+        seen = shown if picture.exists() else ""
         paper = found.study.paper
         source = f"[{paper.authors}, {paper.year}]({paper.link})" if paper.link else f"{paper.authors}, {paper.year}"
         code = f"[`{found.slug}`]({found.file.relative_to(ROOT)})"
@@ -160,9 +161,7 @@ def outcome(found: Found, kept: dict) -> str:
 
 def with_findings(readme: str, studies: list[Found]) -> str:
     """A README with its table of findings: what stands between its heading's first paragraph and the next heading."""
-    return re.sub(
-        r"(## Findings\n\n[^|]*\n\n)\|[\s\S]*?(\n\n## )", lambda m: m[1] + findings(studies) + m[2], readme
-    )
+    return re.sub(r"(## Findings\n\n[^|]*\n\n)\|[\s\S]*?(\n\n## )", lambda m: m[1] + findings(studies) + m[2], readme)
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 import ontogeny.reuse
 from ontogeny.addresses import sources
 from ontogeny.amounts import parse_bytes, parse_seconds, show_bytes, show_seconds
-from ontogeny.cache import Member, MemberCache, place, split
+from ontogeny.cache import Member, MemberCache, cohort_of, place, split
 from ontogeny.errors import CannotCompile, UserError
 from ontogeny.labelled import Labelled, Record
 from ontogeny.locate import find
@@ -415,7 +415,7 @@ def test_a_cohort_is_taken_apart_by_its_first_axis():
     assert [m.records[0].values["x"].values.tolist() for m in members] == [[[0, 1]], [[2, 3]], [[4, 5]]]
     assert [m.records[0].values["x"].coords for m in members] == [{"member": [n], "unit": [7, 8]} for n in "pqr"]
     assert [int(m.state["done"]) for m in members] == [5, 5, 5]
-    records, state = ontogeny.reuse._joined(members)
+    records, state = cohort_of(members)
     assert torch.equal(records[0].values["x"].values, x)
     assert torch.equal(state["w"], x)
     with pytest.raises(UserError, match=r"w has shape \(3, 2\), which does not begin with 2 members"):
@@ -436,7 +436,7 @@ def test_members_of_other_shapes_do_not_stand_together(tmp_path):
     groups = list(reuse._alike({0: "short", 1: "long", 2: "short"}))
     assert sorted(map(sorted, groups)) == [[0, 2], [1]]
     store = CohortStore(tmp_path / "cohort-0000")
-    store.commit(*ontogeny.reuse._joined(list(groups[0].values())))
+    store.commit(*cohort_of(list(groups[0].values())))
     assert store.dataset().sizes["member"] == 2
 
 

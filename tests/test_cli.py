@@ -52,6 +52,7 @@ def test_the_commands_and_options_are_these():
             "--dry-run",
             "--executor",
             "--json",
+            "--keep-weights",
             "--mode",
             "--no-cache",
             "--out",
@@ -143,7 +144,7 @@ def test_members_are_kept_for_other_runs(ontogeny, tmp_path):
     assert code == 0
     assert "from the cache" not in err
     code, out, _ = ontogeny("cache")
-    assert re.search(r"small-study +15 +[\d.]+ KB +\d+ s ago", out)
+    assert re.search(r"small-study +15 +[\d.]+ KB +0 B +\d+ s ago", out)
     code, out, _ = ontogeny("cache", "--json")
     assert [(s["study"], s["members"]) for s in json.loads(out)["studies"]] == [("small-study", 15)]
     assert ontogeny("cache", "prune", "--older", "1d")[1].startswith("removed 0 members, 0 B; 15 members")
@@ -266,7 +267,7 @@ def test_cuda_that_is_not_there_is_refused(ontogeny, monkeypatch):
 
 
 def test_ctrl_c_is_a_line(ontogeny, monkeypatch):
-    def interrupted(*_):
+    def interrupted(*_, **__):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("ontogeny.run.run", interrupted)

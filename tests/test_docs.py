@@ -14,6 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from ontogeny.catalog import slugs
+from ontogeny.locate import find
+
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "docs" / "examples"
 PAGES = {p.relative_to(ROOT).as_posix(): p for p in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]}
@@ -91,3 +94,13 @@ def test_the_readme_shows_the_tree_that_is_there(monkeypatch):
     tree = importlib.import_module("generate").tree()
     shown = [b.text.rstrip("\n") for b in blocks(PAGES["README.md"]) if b.text.startswith("src/ontogeny/")]
     assert shown == [tree]
+
+
+def test_the_readme_shows_the_findings_as_they_are_registered(monkeypatch):
+    """Mended by `make docs`, which writes them."""
+    monkeypatch.syspath_prepend(ROOT / "docs")
+    generate = importlib.import_module("generate")
+    readme = PAGES["README.md"].read_text()
+    table = generate.findings([find(slug) for slug in slugs()])
+    assert table.count("\n") > 2
+    assert table in readme

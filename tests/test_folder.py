@@ -217,3 +217,34 @@ def test_a_store_that_cannot_be_reached_is_a_line(monkeypatch):
 def test_a_bucket_that_is_not_there_is_a_line(bucket):
     with pytest.raises(UserError, match="s3://elsewhere/run cannot be reached"):
         folder_at("s3://elsewhere/run").create("run.json", "x")
+
+
+def test_what_a_killed_process_left_goes_when_the_next_one_is_alone(tmp_path):
+    folder = LocalFolder(tmp_path / "run")
+    cohort = folder.inside("main", "cohort-0000")
+    add(cohort, "segment-00000000", values="kept")
+    for half in (tmp_path / "run", cohort.path):  # as `adding` and `write` leave them
+        (half / ".segment-00000001.0123456789abcdef0123456789abcdef.half").mkdir()
+        (half / ".segment-00000001.0123456789abcdef0123456789abcdef.half" / "values").write_text("half")
+        (half / ".run.json.abcd1234.half").write_text("{")
+        (half / ".mine").write_text("the user's own")
+    with folder.locked(shared=True):
+        assert len(list(tmp_path.rglob(".*.half"))) == 4, "another one may be at it"
+    with folder.locked():
+        assert not list(tmp_path.rglob(".*.half"))
+    assert len(list(tmp_path.rglob(".mine"))) == 2
+    assert text(cohort, "segment-00000000", "values") == "kept"
+
+
+@pytest.mark.parametrize("write", ["write", "create", "adding"])
+def test_what_is_being_written_has_such_a_name(tmp_path, monkeypatch, write):
+    folder, seen = LocalFolder(tmp_path), []
+    monkeypatch.setattr("os.fsync", lambda _: seen.append([path.name for path in tmp_path.iterdir()]))
+    if write == "adding":
+        add(folder, "name", values="1")
+    else:
+        getattr(folder, write)("name", b"1" if write == "write" else "1")
+    ((name,), *_) = seen
+    assert name.startswith(".name.")
+    assert name.endswith(".half")
+    assert [path.name for path in tmp_path.iterdir()] == ["name"]

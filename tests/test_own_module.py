@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import xarray as xr
 
-import ontogeny.run
+import ontogeny.advance
 from ontogeny.locate import find
 from ontogeny.prove import prove
 from ontogeny.run import Prepared, prepare, run
@@ -42,7 +42,8 @@ def prepared(**levels) -> Prepared:
 
 def test_it_runs_resumes_and_proves(tmp_path, monkeypatch):
     run(prepared(), tmp_path / "whole", Watcher())
-    monkeypatch.setattr(ontogeny.run, "COMMIT_SECONDS", 0.0)
+    monkeypatch.setattr(ontogeny.advance, "COMMIT_SECONDS", 0.0)
+    monkeypatch.setattr(ontogeny.advance, "COMMIT_SHARE", 1e9)
     with pytest.raises(KeyboardInterrupt):
         run(prepared(), tmp_path / "parts", Watcher(at=17))
     assert len(list((tmp_path / "parts").rglob("segment-*"))) > 10

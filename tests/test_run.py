@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -193,6 +194,42 @@ def test_a_segment_that_was_not_finished_does_not_count(tmp_path):
     store.commit([Record(2, {"x": Labelled(2 * torch.ones(2), ("member",))})], {"a": torch.zeros(1)})
     assert store.dataset().x.values.tolist() == [[1, 2], [1, 2]]
     assert store.state() == {"a": torch.zeros(1)}
+
+
+def test_a_state_that_was_replaced_goes_though_its_writer_was_killed(tmp_path):
+    store = CohortStore(tmp_path / "cohort-0000")
+    for step in (1, 2, 3):
+        store.commit([Record(step, {"x": Labelled(torch.ones(2), ("member",))})], {"a": torch.tensor(step)})
+    left = tmp_path / "cohort-0000" / "segment-00000001" / "state.safetensors"
+    save_file({"a": torch.tensor(2)}, left)
+    CohortStore(tmp_path / "cohort-0000").tidy()
+    assert not left.exists()
+    assert CohortStore(tmp_path / "cohort-0000").state() == {"a": torch.tensor(3)}
+
+
+def test_one_slow_commit_does_not_put_off_the_next_for_hours(tmp_path, monkeypatch):
+    """A commit of ten hours, as one to a disk that was away: a tenth of the time would be one every hundred hours."""
+    now = [0.0]
+    monkeypatch.setattr("ontogeny.advance.time", SimpleNamespace(monotonic=lambda: now[0]))
+    commit, commits = CohortStore.commit, []
+
+    def slow(store, *given):
+        commit(store, *given)
+        commits.append(now[0])
+        now[0] += 36_000.0 if len(commits) == 1 else 0.0
+
+    class Waits(Quiet):
+        def look(self, index, seen):
+            now[0] += 600.0
+
+    monkeypatch.setattr(CohortStore, "commit", slow)
+    run(
+        dataclasses.replace(prepared(), experiments={"main": prepared().experiments["main"]}), tmp_path / "run", Waits()
+    )
+    pauses = np.diff(commits[1:-1])
+    # Ten minutes a record: the fourth is past half an hour; then five seconds are again what it takes.
+    assert commits[1] - 36_000.0 - commits[0] == 2_400.0
+    assert (pauses == 600.0).all()
 
 
 def test_a_finished_run_is_not_run_again(finished):

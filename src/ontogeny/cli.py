@@ -16,7 +16,7 @@ from ontogeny.errors import RunFailed, UserError, nearest
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from ontogeny.cache import MemberCache
+    from ontogeny.cache import Entry, MemberCache
     from ontogeny.executors.contract import Executor
     from ontogeny.run import Prepared
     from ontogeny.shard import Shard
@@ -41,6 +41,9 @@ Levels = Annotated[
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 NoCache = Annotated[bool, typer.Option("--no-cache", help="Make every member, and keep none for other runs.")]
+KeepWeights = Annotated[
+    bool, typer.Option("--keep-weights", help="Store the weights at every measured step, for measures to come.")
+]
 Mode = Annotated[
     str, typer.Option(help="How updates are made: eager, compiled, or auto, which compiles where it pays.")
 ]
@@ -133,6 +136,7 @@ def run(
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would run, and stop.")] = False,
     no_cache: NoCache = False,
+    keep_weights: KeepWeights = False,
     as_json: AsJson = False,
 ) -> None:
     """Run a study, judge its claims and write its report. The same command again goes on where it was left."""
@@ -143,10 +147,10 @@ def run(
     share = parse_shard(shard) if shard else WHOLE
     prepared = prepare(find(name), scale, _levels(levels or []), seeds, device, mode)
     if dry_run:
-        _dry_run(prepared, None if no_cache else _cache(), as_json)
+        _dry_run(prepared, None if no_cache else _cache(), keep_weights, as_json)
         return
     folder = out or str(prepared.folder)
-    verdicts, left = _run(prepared, folder, no_cache, _executor(executor, address, share), share)
+    verdicts, left = _run(prepared, folder, no_cache, _executor(executor, address, share), share, keep_weights)
     about = {"study": prepared.found.slug, "scale": scale, "run": folder}
     if as_json:
         _print_json(about | {"claims": _claims(verdicts), "finished": not left})
@@ -329,7 +333,7 @@ app.add_typer(cache_app, name="cache")
 
 @cache_app.command("list")
 def list_cache(as_json: AsJson = False) -> None:
-    """The members that are kept, by study: how many, how large, and when they were last used."""
+    """The members that are kept, and their weights, by study: how many, how large, and when they were last used."""
     kept = _cache()
     studies: dict[str, list[Any]] = {}
     for entry in kept.entries():
@@ -337,8 +341,9 @@ def list_cache(as_json: AsJson = False) -> None:
     totals = [
         {
             "study": study,
-            "members": len(found),
+            "members": sum(e.kind == "members" for e in found),
             "bytes": sum(e.bytes for e in found),
+            "weights": sum(e.bytes for e in found if e.kind == "weights"),
             "used": max(e.used for e in found),
         }
         for study, found in sorted(studies.items())
@@ -350,10 +355,11 @@ def list_cache(as_json: AsJson = False) -> None:
 
     from ontogeny.amounts import show_bytes, show_seconds
 
-    table = Table("study", "members", "size", "last used", box=None, padding=(0, 2, 0, 0))
+    table = Table("study", "members", "size", "of it weights", "last used", box=None, padding=(0, 2, 0, 0))
     for line in totals:
         ago = f"{show_seconds(time.time() - line['used'])} ago"
-        table.add_row(line["study"], f"{line['members']:,}", show_bytes(line["bytes"]), ago)
+        sizes = show_bytes(line["bytes"]), show_bytes(line["weights"])
+        table.add_row(line["study"], f"{line['members']:,}", *sizes, ago)
     if totals:
         _out().print(table)
     members, size = sum(line["members"] for line in totals), sum(line["bytes"] for line in totals)
@@ -368,7 +374,7 @@ def prune(
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
 ) -> None:
-    """Remove members from the cache. Runs keep what they have."""
+    """Remove members, and stored weights, from the cache. Runs keep what they have."""
     from ontogeny.amounts import parse_bytes, parse_seconds, show_bytes
 
     if older is None and larger is None and not everything:
@@ -381,8 +387,13 @@ def prune(
     )
     left = kept.entries()
     gone, stays = (show_bytes(sum(e.bytes for e in entries)) for entries in (removed, left))
-    line = f"removed {len(removed):,} members, {gone}; {len(left):,} members, {stays} are left in {kept.folder}"
+    line = f"removed {_counted(removed)}, {gone}; {_counted(left)}, {stays} are left in {kept.folder}"
     _out().print(line, highlight=False, soft_wrap=True)
+
+
+def _counted(entries: "list[Entry]") -> str:
+    weights = sum(entry.kind == "weights" for entry in entries)
+    return f"{len(entries) - weights:,} members" + (f" and the weights of {weights:,}" if weights else "")
 
 
 def main() -> None:
@@ -429,6 +440,7 @@ def _run(
     no_cache: bool,
     executor: "Executor | None" = None,
     shard: "Shard | None" = None,
+    weights: bool = False,
 ) -> "tuple[list[Verdict], int]":
     """Gives the verdicts, none as long as cohorts are left to other shards, and how many are."""
     from ontogeny.cache import MemberCache, place
@@ -442,7 +454,7 @@ def _run(
     _err().print(f"{prepared.found.slug} at {prepared.scale} scale into {folder}{on}", highlight=False, soft_wrap=True)
     try:
         cache = None if no_cache else MemberCache(place(), watcher.say)
-        left = measure(prepared, folder, watcher, cache, executor, shard or WHOLE)
+        left = measure(prepared, folder, watcher, cache, executor, shard or WHOLE, weights=weights)
     except KeyboardInterrupt:
         again = "what was committed is kept, and the same command goes on from there"
         raise UserError(f"interrupted: {again}") from None
@@ -503,23 +515,28 @@ def _value(text: str) -> Any:
     return {"true": True, "false": False}.get(text.lower(), text)
 
 
-def _dry_run(prepared: "Prepared", cache: "MemberCache | None", as_json: bool) -> None:
+def _dry_run(prepared: "Prepared", cache: "MemberCache | None", weights: bool, as_json: bool) -> None:
     from ontogeny.reuse import Reuse
     from ontogeny.run import left_to_make
 
-    reuse = cache and Reuse(cache, prepared.found.slug, prepared.experiments, prepared.device)
-    estimates, cached = {}, {}
+    reuse = cache and Reuse(cache, prepared.found.slug, prepared.experiments, prepared.device, weights)
+    estimates, cached, replayed = {}, {}, {}
     for name, experiment in prepared.experiments.items():
-        rows, _, left = left_to_make(prepared, name, reuse)
-        cached[name] = len(rows) - len(left)
+        rows, mode, left = left_to_make(prepared, name, reuse)
+        replayed[name] = len(reuse.replayable(name, rows, mode)) if reuse else 0
+        cached[name] = len(rows) - len(left) - replayed[name]
         estimates[name] = experiment.estimate([rows[i] for i in left], prepared.device)
     if as_json:
-        experiments = {name: {**vars(estimate), "cached": cached[name]} for name, estimate in estimates.items()}
+        experiments = {
+            name: {**vars(estimate), "cached": cached[name], "replayed": replayed[name]}
+            for name, estimate in estimates.items()
+        }
         _print_json({"study": prepared.found.slug, "scale": prepared.scale, "experiments": experiments})
         return
     for name, estimate in estimates.items():
-        from_cache = f"{cached[name]:,} members from the cache, " if cached[name] else ""
-        _out().print(f"{name}: {from_cache}{estimate}", highlight=False, markup=False, soft_wrap=True)
+        there = f"{cached[name]:,} members from the cache, " if cached[name] else ""
+        there += f"{replayed[name]:,} re-measured from stored weights, " if replayed[name] else ""
+        _out().print(f"{name}: {there}{estimate}", highlight=False, markup=False, soft_wrap=True)
 
 
 def _claims(verdicts: "list[Verdict]") -> list[dict[str, Any]]:

@@ -1,6 +1,7 @@
 """What an experiment is: whatever turns a table of conditions into labelled measurements."""
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
@@ -13,7 +14,14 @@ from ontogeny.labelled import Record
 from ontogeny.parts import Part, resolve, structure
 
 Row = dict[str, Any]
+StateAt = Callable[[int], dict[str, Tensor]]  # a cohort's arrays as they were at a measured step
+TRACE = "train_loss"  # what a cohort gives of every update, whatever is measured
 Self = TypeVar("Self", bound="Experiment")  # typing.Self, which beartype cannot check method by method
+
+
+def plain(rows: Sequence[Row]) -> list[Row]:
+    """Rows as a run's folder keeps them, and its members get them."""
+    return json.loads(json.dumps(rows, default=str))
 
 
 @dataclass(frozen=True)
@@ -98,6 +106,21 @@ class Experiment(Part):
 
         Raises: `CannotCompile` when compiled updates are asked for and not to be had.
         """
+        raise NotImplementedError
+
+    def unmeasured(self: Self) -> Self | None:
+        """The experiment without what only looks at its members: on it rests what their states are at every step.
+
+        None where members have no states that another measure could look at.
+        """
+        return None
+
+    def measured(self, row: Row) -> tuple[int, ...]:
+        """The steps at which a member is measured."""
+        return ()
+
+    def replay(self, rows: Sequence[Row], device: torch.device, state_at: StateAt) -> Cohort:
+        """Measures the members of these rows, which share a structure, in states that were kept of them."""
         raise NotImplementedError
 
     def pays_to_compile(self, cohorts: Sequence[Sequence[Row]], device: torch.device) -> bool:

@@ -13,6 +13,7 @@ from safetensors import SafetensorError
 
 from ontogeny.errors import RunFailed, UserError
 
+HALF = ".half"  # ends the hidden name of what is being written, and is left when its writer is killed
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)  # as file systems without hard links say it
 
 
@@ -57,7 +58,7 @@ def _beside(path: Path, content: bytes) -> Iterator[Path]:
     """A synced file beside a place, to be moved into it."""
     with writing(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=HALF, dir=path.parent)
         beside = Path(name)
         try:
             with open(handle, "wb") as file:

@@ -14,7 +14,7 @@ from typing import Any
 from fsspec.core import url_to_fs
 
 from ontogeny.errors import UserError
-from ontogeny.files import create_text, sync, write_bytes, writing
+from ontogeny.files import HALF, create_text, sync, write_bytes, writing
 
 DONE = "done"  # the object that is written last, and says which objects belong to what was added
 
@@ -139,7 +139,7 @@ class LocalFolder(Folder):
 
     @contextmanager
     def adding(self, name: str) -> Iterator[Path]:
-        beside, place = self.path / f".{name}.{uuid.uuid4().hex}", self.path / name
+        beside, place = self.path / f".{name}.{uuid.uuid4().hex}{HALF}", self.path / name
         with writing(self):
             try:
                 beside.mkdir(parents=True)
@@ -184,9 +184,22 @@ class LocalFolder(Folder):
                 raise UserError(
                     f"another process is writing {self}: wait for it, or choose another folder with --out"
                 ) from None
+            if not shared:
+                self._sweep()
             yield
         finally:
             os.close(handle)
+
+    def _sweep(self) -> None:
+        """Removes what processes that were killed left half-written, here and in all folders inside."""
+        for folder, names, files in os.walk(self.path):
+            for name in files:
+                if name.startswith(".") and name.endswith(HALF):
+                    with suppress(OSError):
+                        Path(folder, name).unlink()
+            for name in [name for name in names if name.startswith(".") and name.endswith(HALF)]:
+                names.remove(name)
+                shutil.rmtree(Path(folder, name), ignore_errors=True)
 
 
 class ObjectFolder(Folder):

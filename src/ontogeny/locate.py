@@ -84,7 +84,10 @@ def own_studies() -> dict[str, str]:
 
 
 def adopt(studies: Mapping[str, str]) -> None:
-    """Loads users' own studies of another process, which has the files, so that what it sends can be understood."""
+    """Loads users' own studies of another process, which has the files, so that what it sends can be understood.
+
+    Texts run as they are: only those of the user's own command come here, by way of the cluster that it chose.
+    """
     for name, text in studies.items():
         if _TEXTS.get(name) != text:
             sys.modules[name] = module = ModuleType(name)

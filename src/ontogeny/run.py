@@ -13,7 +13,7 @@ import torch
 from ontogeny.advance import Advance
 from ontogeny.cache import MemberCache
 from ontogeny.errors import CannotCompile, UserError, nearest
-from ontogeny.executors.contract import Executor, Progress
+from ontogeny.executors.contract import Executor, Progress, Result
 from ontogeny.executors.local import Local
 from ontogeny.experiment import Experiment, Row
 from ontogeny.factors import FIRST_SEED
@@ -21,8 +21,9 @@ from ontogeny.files import to_json
 from ontogeny.folder import Folder, Place, folder_at
 from ontogeny.locate import Found
 from ontogeny.machine import hardware, one_thread, threads, versions
-from ontogeny.memory import keep_freed
+from ontogeny.memory import is_out_of_memory, keep_freed, one_line_when_full
 from ontogeny.parts import describe, digest
+from ontogeny.pieces import divided
 from ontogeny.reuse import TAKEN, Reuse
 from ontogeny.shard import WHOLE, Shard
 from ontogeny.store import FORMAT, CohortStore, cohort_name, read_about
@@ -125,6 +126,7 @@ def pick_device(name: str) -> torch.device:
     return torch.device("cuda" if there and name != "cpu" else "cpu")
 
 
+@one_line_when_full()
 def run(
     prepared: Prepared,
     place: Place,
@@ -132,21 +134,28 @@ def run(
     cache: MemberCache | None = None,
     executor: Executor | None = None,
     shard: Shard = WHOLE,
+    *,
+    weights: bool = False,
 ) -> int:
     """Measures everything a study asks for into a folder, going on where an earlier run of it was left.
 
-    Members that the `cache` holds are taken from it, and those that are made are put there, save by a shard.
+    Members that the `cache` holds are taken from it, and those that are made are put there, save by a shard; with
+    `weights` their states at every measured step, too, in which other measures can look at them later.
     `executor` says who does the work (this process when none is given), `shard` which share of it; gives how many
     cohorts are left for other shards, so 0 for a run that is finished.
 
-    Raises: `UserError` for a folder that holds another run, or that another process is writing; `RunFailed` when an
-    experiment breaks.
+    Raises: `UserError` for a folder that holds another run, or that another process is writing, and for `weights`
+    without a cache to keep them; `RunFailed` when an experiment breaks.
     """
+    if weights and (cache is None or not shard.whole):
+        raise UserError(
+            "--keep-weights needs the cache, which --no-cache and --shard do without: leave out one of them"
+        )
     keep_freed()
     executor, folder = executor or Local(), folder_at(place)
     reuse = None
     if cache is not None and shard.whole:
-        reuse = Reuse(cache, prepared.found.slug, prepared.experiments, prepared.device)
+        reuse = Reuse(cache, prepared.found.slug, prepared.experiments, prepared.device, weights)
     with threads(executor.cores() * shard.count):  # for which the work is divided
         about = _begin(prepared, folder, reuse, watcher)
     with folder.locked(shared=not shard.whole):
@@ -162,15 +171,14 @@ def run(
             watcher.begin(name, [piece.rows for piece in work])
             for index in set(mine) & set(plan.get("cached", ())):
                 watcher.look(mine.index(index), TAKEN)
-            if plan["mode"] == "compiled" and executor.in_process and not about["finished"]:
-                to_make = [piece.rows for piece in work if piece.index not in plan.get("cached", ())]
-                with one_thread():
-                    prepared.experiments[name].compile(to_make, prepared.device)
+            if not about["finished"]:
+                taken = {*plan.get("cached", ()), *plan.get("replayed", ())}
+                _make_programs(executor, [p for p in work if p.index not in taken or not p.store.segments()])
             keep = partial(reuse.keep, name, plan) if reuse is not None and not about["finished"] else None
             watcher.end(name, _advance_all(executor, work, prepared.device, watcher, keep))
         left = 0 if shard.whole else _left(about, folder)
         if not about["finished"] and not left:
-            seconds = about["seconds"] + time.monotonic() - started
+            seconds = about["seconds"] + max(0.0, time.monotonic() - started)  # a clock may be set back
             folder.write("run.json", to_json({**about, "seconds": seconds, "finished": True}).encode())
     return left
 
@@ -191,6 +199,7 @@ def _work(
             name=name,
             index=index,
             locks=locks,
+            weights=plan.get("weights", False),
         )
         for index in cohorts
     ]
@@ -205,15 +214,43 @@ def _advance_all(
 ) -> list[Row]:
     """Takes cohorts to their end; gives the rows that diverged.
 
-    `keep` is told of every cohort that came to its end, or that was left because all were told to stop.
+    Those for which memory did not suffice go on after all the others, in pieces of half as many members, and of half
+    as many again where that does not do. `keep` is told of every cohort that came to its end, or that was left because
+    all were told to stop.
     """
-    diverged: dict[int, list[Row]] = {}
-    with closing(executor.results(work, device, watcher.look)) as results:
-        for i, rows in results:
-            diverged[i] = rows
-            if keep is not None:
-                keep(work[i].index, work[i].store)
-    return [row for i in sorted(diverged) for row in diverged[i]]
+    diverged: dict[int, Result] = {}
+    todo = dict(enumerate(work))
+    while todo:
+        places, pieces = list(todo), list(todo.values())
+        seen = partial(_look, watcher, places)
+        with closing(executor.results(pieces, device, seen)) as results:
+            for i, rows in results:
+                diverged[places[i]] = rows
+                if keep is not None and rows is not None:
+                    keep(pieces[i].index, pieces[i].store)
+        todo = {place: piece.halved() for place, piece in todo.items() if diverged[place] is None}
+        if todo:
+            most = max(len(part) for piece in todo.values() for part in divided(piece.rows, piece.pieces))
+            watcher.say(
+                f"out of memory in {len(todo)} of {len(work)} cohorts of {work[0].name}: nothing that was committed is "
+                f"lost, and they go on with {most} {'member' if most == 1 else 'members'} at a time"
+            )
+            if device.type == "cuda":
+                torch.cuda.empty_cache()
+            _make_programs(executor, list(todo.values()))
+    return [row for i in sorted(diverged) for row in diverged[i] or ()]
+
+
+def _look(watcher: Watcher, places: Sequence[int], index: int, seen: Progress) -> None:
+    watcher.look(places[index], seen)
+
+
+def _make_programs(executor: Executor, work: Sequence[Advance]) -> None:
+    """Compiles what is needed here: not any more once cohorts advance side by side."""
+    if work and work[0].compiled and executor.in_process:
+        with one_thread():
+            to_make = [part for piece in work for part in divided(piece.rows, piece.pieces)]
+            work[0].experiment.compile(to_make, work[0].device)
 
 
 def _left(about: Mapping[str, Any], folder: Folder) -> int:
@@ -230,7 +267,7 @@ def _begin(prepared: Prepared, folder: Folder, reuse: Reuse | None, watcher: Wat
     """
     there = folder.names()  # before we look for run.json, which another process may be about to write
     if "run.json" in folder.names():
-        return _same(prepared, folder)
+        return _same(prepared, folder, reuse is not None and reuse.weights)
     if there:
         raise UserError(f"{folder} is not empty and not a run: choose another folder with --out")
     experiments = {}
@@ -254,12 +291,14 @@ def _begin(prepared: Prepared, folder: Folder, reuse: Reuse | None, watcher: Wat
     }
 
 
-def _same(prepared: Prepared, folder: Folder) -> dict[str, Any]:
+def _same(prepared: Prepared, folder: Folder, weights: bool = False) -> dict[str, Any]:
     """The description of the run that a folder holds.
 
-    Raises: `UserError` when it is not this very run.
+    Raises: `UserError` when it is not this very run, or is to keep weights and did not from its beginning.
     """
     about = read_about(folder)
+    if weights and not all(plan.get("weights") for plan in about["experiments"].values()):
+        raise UserError(f"{folder} holds a run that was begun without --keep-weights: choose another folder with --out")
     modes = {plan["mode"] for plan in about["experiments"].values()}
     if prepared.mode != "auto" and modes != {prepared.mode}:
         raise UserError(f"{folder} holds a run in mode {', '.join(sorted(modes))}: choose another folder with --out")
@@ -284,24 +323,32 @@ def _arranged(prepared: Prepared, name: str, reuse: Reuse | None, watcher: Watch
         wanted, members = mode, [[rows[i] for i in cohort] for cohort in cohorts]
         mode = _mode(prepared, wanted, experiment, members, watcher)
         if reuse is not None and wanted not in ("auto", mode):  # compiled, as the cache has them, which fails here
-            held = set(reuse.held(name, rows, mode))
+            held = _held(name, rows, mode, reuse)
             cohorts = _plan(experiment, rows, [i for i in range(len(rows)) if i not in held], prepared.device)
     arranged = {"rows": rows, "cohorts": cohorts, "mode": mode}
-    return arranged if reuse is None else {**arranged, "addresses": reuse.addresses(name, rows, mode)}
+    if reuse is None:
+        return arranged
+    return {**arranged, "addresses": reuse.addresses(name, rows, mode), "weights": reuse.weights}
 
 
 def left_to_make(prepared: Prepared, name: str, reuse: Reuse | None) -> tuple[list[Row], str, list[int]]:
-    """An experiment's rows, its mode, and the indices of the rows that the cache does not seem to hold.
+    """An experiment's rows, its mode, and the indices of the rows of which the cache holds neither values nor weights.
 
     All members of a run share a mode: where none is asked for, the one in which the cache holds most.
     """
     rows = prepared.experiments[name].factors.rows()
     modes = ("eager", "compiled") if prepared.mode == "auto" else (prepared.mode,)
-    held = {} if reuse is None else {mode: set(reuse.held(name, rows, mode)) for mode in modes}
+    held = {} if reuse is None else {mode: _held(name, rows, mode, reuse) for mode in modes}
     mode = max(held, key=lambda mode: len(held[mode]), default=prepared.mode)
-    if not held.get(mode):
-        return rows, prepared.mode, list(range(len(rows)))
-    return rows, mode, [i for i in range(len(rows)) if i not in held[mode]]
+    left = [i for i in range(len(rows)) if i not in held.get(mode, ())]
+    if reuse is not None:
+        reuse.explain(name, rows, modes, left)
+    return rows, mode if held.get(mode) else prepared.mode, left
+
+
+def _held(name: str, rows: Sequence[Row], mode: str, reuse: Reuse) -> set[int]:
+    """Indices of the rows that need no training."""
+    return {*reuse.held(name, rows, mode), *reuse.replayable(name, rows, mode)}
 
 
 def _plan(experiment: Experiment, rows: Sequence[Row], members: Sequence[int], device: torch.device) -> list[list[int]]:
@@ -314,7 +361,7 @@ def _mode(
     prepared: Prepared, wanted: str, experiment: Experiment, cohorts: Sequence[Sequence[Row]], watcher: Watcher
 ) -> Literal["eager", "compiled"]:
     """How an experiment's updates are made, once and for all of its members."""
-    if wanted == "eager" or not (wanted == "compiled" or experiment.pays_to_compile(cohorts, prepared.device)):
+    if wanted == "eager" or not (wanted == "compiled" or _pays_to_compile(experiment, cohorts, prepared.device)):
         return "eager"
     watcher.say("compiling the updates, for half a minute or so; once for each shape")
     try:
@@ -326,6 +373,16 @@ def _mode(
         watcher.say(f"updates cannot be compiled here ({error}): they are made operation by operation")
         return "eager"
     return "compiled"
+
+
+def _pays_to_compile(experiment: Experiment, cohorts: Sequence[Sequence[Row]], device: torch.device) -> bool:
+    """Not where memory does not suffice to find out: such cohorts go on in pieces, and each size is compiled anew."""
+    try:
+        return experiment.pays_to_compile(cohorts, device)
+    except Exception as error:
+        if is_out_of_memory(error):
+            return False
+        raise
 
 
 def _placed(
@@ -355,6 +412,10 @@ def _placed(
             plan["cached"] = [*range(len(cohorts), len(cohorts) + len(adopted))]
             cohorts += adopted
             left -= {i for members in adopted for i in members}
+            replayed = reuse.replay(name, plan, sorted(left), folder.inside(name))
+            plan["replayed"] = [*range(len(cohorts), len(cohorts) + len(replayed))]
+            cohorts += replayed
+            left -= {i for members in replayed for i in members}
         cohorts += _plan(experiment, plan["rows"], sorted(left), prepared.device)
         folder.write("run.json", to_json(about).encode())
     return about

@@ -4,14 +4,15 @@
     <experiment>/cohort-0000/
         segment-00000050/values.safetensors   everything measured since the segment before
                          state.safetensors    weights and all that resuming needs; kept in the last segment only
+                         weights.safetensors  the states at its measured steps, on their way into or out of the cache
     verdicts.json  report.html            written when everything has been measured
 
 A run stands on a disk or in an object store (see `ontogeny.folder`); a segment appears there whole or not at all.
 """
 
 import json
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +25,12 @@ from torch import Tensor
 
 from ontogeny.errors import UserError, nearest
 from ontogeny.files import parse_json, sync
-from ontogeny.folder import Place, folder_at
+from ontogeny.folder import Folder, Place, folder_at
 from ontogeny.labelled import Labelled, Record
 
 FORMAT = 2
 VALUES, STATE = FILES = ("values.safetensors", "state.safetensors")  # of a segment
+WEIGHTS = "weights.safetensors"  # of some
 
 Piece = tuple[np.ndarray, tuple[str, ...], dict[str, list[Any]], str]
 
@@ -73,8 +75,12 @@ class CohortStore:
         with self._naming(segments[-1], STATE):
             return _read_some(lambda start, end: self.folder.part(segments[-1], STATE, start, end), names)
 
-    def commit(self, records: Sequence[Record], state: dict[str, Tensor]) -> None:
+    def commit(
+        self, records: Sequence[Record], state: dict[str, Tensor], weights: Mapping[str, Tensor] | None = None
+    ) -> None:
         """Adds a segment, whole or not at all, and then drops the state that it replaces.
+
+        `weights` are states at measured steps, by the names that `named` gives.
 
         Raises: `UserError` when another process has added it, or the folder cannot be written.
         """
@@ -83,9 +89,16 @@ class CohortStore:
         name = f"segment-{len(self.known):08d}"
         with self.folder.adding(name) as beside:
             write_segment(beside, records, state)
+            if weights:
+                save_file(dict(weights), beside / WEIGHTS)
         for old in self.stateful:
             self.folder.drop(old, STATE)
         self.known, self.stateful = [*self.known, name], [name]
+
+    def tidy(self) -> None:
+        """Drops the state that the last one replaced, where its writer was killed in between."""
+        for old in self.segments()[-2:-1]:
+            self.folder.drop(old, STATE)
 
     def records(self) -> list[Record]:
         """Everything that was measured, in order."""
@@ -113,20 +126,71 @@ class CohortStore:
         return xr.Dataset(arrays)
 
     @contextmanager
+    def weights(self) -> Iterator["Weights"]:
+        """The states at measured steps that its segments hold, to be read as long as the context lasts."""
+        with ExitStack() as opened:
+            files = []
+            for segment in self.segments():
+                with suppress(FileNotFoundError), self._naming(segment, WEIGHTS, but=FileNotFoundError):
+                    path = opened.enter_context(self.folder.opened(segment, WEIGHTS))
+                    files.append(opened.enter_context(safe_open(path, framework="pt")))
+            yield Weights(self.folder, files)
+
+    def drop_weights(self) -> None:
+        """Removes those states."""
+        for segment in self.segments():
+            self.folder.drop(segment, WEIGHTS)
+
+    @contextmanager
     def _reading(self, segment: str, file: str) -> Iterator[Path]:
         with self._naming(segment, file), self.folder.opened(segment, file) as path:
             yield path
 
     @contextmanager
-    def _naming(self, segment: str, file: str) -> Iterator[None]:
-        """Turns what reading a bad file raises into a line that names it."""
+    def _naming(self, segment: str, file: str, but: type[Exception] | tuple[()] = ()) -> Iterator[None]:
+        """Turns what reading a bad file raises into a line that names it, save one kind."""
         try:
             yield
-        except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
+        except but:
+            raise
+        except (SafetensorError, OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
             raise UserError(
                 f"{self.folder}/{segment}/{file} is missing or corrupt ({error}): delete {self.folder} and run the "
                 "same command to redo its members"
             ) from None
+
+
+class Weights:
+    """States of a cohort at measured steps, in files that are open."""
+
+    def __init__(self, folder: Folder, files: Sequence[Any]) -> None:
+        self.folder = folder
+        self._places: dict[int, dict[str, Any]] = {}
+        for file in files:
+            for place in file.keys():  # noqa: SIM118 - not a mapping
+                step, _, name = place.partition("/")
+                self._places.setdefault(int(step), {})[name] = file.get_slice(place)
+
+    @property
+    def steps(self) -> list[int]:
+        """Those at which there is a state."""
+        return sorted(self._places)
+
+    def at(self, step: int, members: slice = slice(None)) -> dict[str, Tensor]:
+        """The state at a step, of all members or some.
+
+        Raises: `UserError` for a step without one.
+        """
+        if step not in self._places:
+            raise UserError(
+                f"{self.folder} holds no weights of step {step}: delete it and run the same command to redo its members"
+            )
+        return {name: place[members] for name, place in self._places[step].items()}
+
+
+def named(step: int, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """A state's arrays by the names that they have among those of other steps; single numbers are left out."""
+    return {f"{step}/{name}": v.detach().cpu().clone().contiguous() for name, v in state.items() if v.ndim}
 
 
 def write_segment(folder: Path, records: Sequence[Record], state: dict[str, Tensor]) -> None:

@@ -18,7 +18,7 @@ from ontogeny.run import prepare, run
 from ontogeny.store import load, read_about
 
 HERE = Path(__file__).parents[1]
-SLOW, SMALL = str(HERE / "slow_study.py"), str(HERE / "small_study.py")
+SLOW, SMALL, LARGE = (str(HERE / f"{name}_study.py") for name in ("slow", "small", "endurance"))
 
 needs_ray = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="the extra ray")
 
@@ -125,6 +125,22 @@ def test_the_users_functions_and_a_store_of_objects(cluster, bucket, tmp_path):
     run(prepared, tmp_path / "here", quiet)
     for name in ("main", "drawn"):
         xr.testing.assert_identical(load(f"{bucket}/run", name), load(tmp_path / "here", name))
+
+
+@needs_ray
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_a_cohort_without_memory_on_its_worker_goes_on_in_pieces(cluster, tmp_path, monkeypatch):
+    prepared = prepare(find(LARGE), "smoke", {}, None, "cpu", "eager")
+    run(prepared, tmp_path / "whole", Watches(tmp_path, lambda _: None))
+    watcher, said = Watches(tmp_path, lambda _: None), []
+    watcher.say = said.append
+    monkeypatch.setenv("ONTOGENY_TEST_MOST", "6")
+    run(prepared, tmp_path / "run", watcher, executor=Ray())
+    (line,) = said
+    assert line.startswith("out of memory in 2 of 2 cohorts of main")
+    for name in ("main", "drawn"):
+        xr.testing.assert_identical(load(tmp_path / "whole", name), load(tmp_path / "run", name))
 
 
 @needs_ray

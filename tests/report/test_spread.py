@@ -4,7 +4,7 @@ import pytest
 import xarray as xr
 
 from ontogeny.errors import UserError
-from ontogeny.report.spread import spread
+from ontogeny.report.spread import mean_and_range, spread
 
 
 def test_median_and_range():
@@ -19,3 +19,10 @@ def test_median_and_range():
 def test_refuses_more_dimensions():
     with pytest.raises(UserError, match="narrow the rest"):
         spread(xr.DataArray([[[1.0]]], dims=("x", "y", "seed")))
+
+
+def test_a_band_is_the_range_and_its_line_the_mean():
+    values = xr.DataArray([[1.0, 5.0], [2.0, 6.0], [6.0, 7.0]], dims=("member", "step"), coords={"step": [10, 20]})
+    band, line = mean_and_range(values, "x", "accent", "step")
+    assert (list(band.x), list(band.low), list(band.high)) == ([10, 20], [1.0, 5.0], [6.0, 7.0])
+    assert (list(line.x), list(line.y)) == ([10, 20], [3.0, 6.0])

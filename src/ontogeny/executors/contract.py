@@ -8,7 +8,9 @@ import torch
 from ontogeny.experiment import Row
 
 Progress = Mapping[str, Any]  # as `Cohort.progress` gives it
-Work = Callable[[Callable[[Progress], None], Callable[[], bool]], list[Row]]
+Result = list[Row] | None
+"""The rows of a cohort that diverged; None when memory did not suffice: it stands where it committed last."""
+Work = Callable[[Callable[[Progress], None], Callable[[], bool]], Result]
 """Takes a cohort to its end, and gives the rows that diverged.
 
 It is called with `look`, which it tells how far it is, and `stopped`: once that is true, it commits at its next record
@@ -28,7 +30,7 @@ class Executor(Protocol):
 
     def results(
         self, work: Sequence[Work], device: torch.device, look: Callable[[int, Progress], None]
-    ) -> Generator[tuple[int, list[Row]], None, None]:
+    ) -> Generator[tuple[int, Result], None, None]:
         """Gives the index and the result of every piece as it ends; meanwhile `look` is told how far each one is.
 
         When a piece raises, or the caller is interrupted or closes this, the others are told to stop, and have

@@ -7,8 +7,8 @@ from functools import partial
 
 import torch
 
-from ontogeny.executors.contract import Progress, Work
-from ontogeny.experiment import Row, cohorts_at_once
+from ontogeny.executors.contract import Progress, Result, Work
+from ontogeny.experiment import cohorts_at_once
 
 
 class Local:
@@ -25,12 +25,12 @@ class Local:
 
     def results(
         self, work: Sequence[Work], device: torch.device, look: Callable[[int, Progress], None]
-    ) -> Generator[tuple[int, list[Row]], None, None]:
+    ) -> Generator[tuple[int, Result], None, None]:
         """Gives the index and the result of every piece as it ends."""
         workers = cohorts_at_once(len(work), device)
         stop = threading.Event()
 
-        def do(index: int) -> list[Row]:
+        def do(index: int) -> Result:
             try:
                 return work[index](partial(look, index), stop.is_set)
             except BaseException:

@@ -9,8 +9,7 @@ from typing import Any
 import torch
 
 from ontogeny.errors import RunFailed, UserError
-from ontogeny.executors.contract import Progress, Work
-from ontogeny.experiment import Row
+from ontogeny.executors.contract import Progress, Result, Work
 from ontogeny.locate import adopt, own_studies
 from ontogeny.machine import versions
 from ontogeny.memory import keep_freed
@@ -78,7 +77,7 @@ class Ray:
 
     def results(
         self, work: Sequence[Work], device: torch.device, look: Callable[[int, Progress], None]
-    ) -> Generator[tuple[int, list[Row]], None, None]:
+    ) -> Generator[tuple[int, Result], None, None]:
         """Gives the index and the result of every piece as it ends."""
         ray = self.ray
         needs = {"num_gpus": 1, "num_cpus": 0} if device.type == "cuda" else {"num_cpus": 1}
@@ -117,7 +116,7 @@ class Ray:
         except self.ray.exceptions.RayError:  # its node was lost, and it is starting again on another
             return {}
 
-    def _result(self, ref: Any) -> list[Row]:
+    def _result(self, ref: Any) -> Result:
         errors = self.ray.exceptions
         try:
             return self.ray.get(ref)
@@ -205,7 +204,7 @@ class Link:
         return self.stop
 
 
-def _do(piece: bytes, index: int, board: Any, studies: Mapping[str, str], made_with: Mapping[str, str]) -> list[Row]:
+def _do(piece: bytes, index: int, board: Any, studies: Mapping[str, str], made_with: Mapping[str, str]) -> Result:
     """What a worker runs. The piece may hold parts of a user's own study, so that must be loaded first."""
     for name, here in versions().items():
         if name != "python" and here != made_with[name]:

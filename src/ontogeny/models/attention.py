@@ -39,6 +39,7 @@ class Attention(nn.Module):
         self.qkv = Linear(streams.of("qkv"), width, 3 * width, bias=bias, scale=scale)
         self.output = Linear(streams.of("output"), width, width, bias=bias, deviation=output_deviation, scale=scale)
         self.rotary = rotary
+        self.shift: nn.Module | None = None  # what is done to the keys before they are turned: see KeyShift
         later = torch.full((length, length), -torch.inf, device=streams.device).triu(1)
         self.register_buffer("mask", later[None] if causal else None, persistent=False)
         self.hook_q, self.hook_k, self.hook_v = Site(), Site(), Site()
@@ -53,6 +54,8 @@ class Attention(nn.Module):
         members, samples, length, width = x.shape
         q, k, v = self.qkv(x).view(members, samples, length, 3, self.heads, width // self.heads).unbind(3)
         q, k, v = self.hook_q(q), self.hook_k(k), self.hook_v(v)
+        if self.shift is not None:
+            k = self.shift(k)
         if self.rotary is not None:
             q, k = self.hook_rot_q(self.rotary(q)), self.hook_rot_k(self.rotary(k))
         q, v = (y.transpose(2, 3).reshape(-1, length, width // self.heads) for y in (q, v))

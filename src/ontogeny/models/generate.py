@@ -55,6 +55,8 @@ class Continuation:
                 f"generation needs a causal Transformer that reads tokens, got {type(network).__name__}: "
                 "train one with causal=True on a task with a vocabulary"
             )
+        if any(isinstance(block, Block) and block.attn.shift is not None for block in network.blocks):
+            raise UserError("generation cannot keep keys that are mixed with those before: use a Transformer")
         self.network = network
         self.kept: dict[int, tuple[Tensor, Tensor]] = {}
         self.length = 0

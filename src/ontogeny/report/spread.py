@@ -1,15 +1,17 @@
-"""Spread: a curve's median over seeds as a line, with a point and a whisker over their range at every level."""
+"""Spread: a curve over seeds as a line, with their range as whiskers at every level or as a band."""
 
 from typing import Any
 
 import xarray as xr
 
 from ontogeny.errors import UserError
-from ontogeny.report.figure import Line, Mark, Points
+from ontogeny.report.figure import Band, Line, Mark, Points
 
 
 def spread(values: xr.DataArray, *, over: str = "seed", **look: Any) -> list[Mark]:
-    """Marks of `values`, which have the dimension `over` and one other, along whose labels the curve runs.
+    """The median as points on a line, with a whisker over the range.
+
+    `values` have the dimension `over` and one other, along whose labels the curve runs.
 
     `look` is what line and points share: a name, a colour.
 
@@ -23,3 +25,10 @@ def spread(values: xr.DataArray, *, over: str = "seed", **look: Any) -> list[Mar
         Line(at, middle, **look),
         Points(at, middle, low=values.min(over), high=values.max(over), **look),
     ]
+
+
+def mean_and_range(values: xr.DataArray, name: str, colour: str, along: str) -> list[Mark]:
+    """The mean over members as a line along a dimension, in a band from the least to the greatest."""
+    low, mean, high = (getattr(values, f)("member").values for f in ("min", "mean", "max"))
+    at = values[along].values
+    return [Band(at, low, high, name=name, colour=colour), Line(at, mean, name=name, colour=colour)]

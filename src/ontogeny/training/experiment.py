@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 
 from ontogeny.errors import CannotCompile, UserError
-from ontogeny.experiment import Estimate, Experiment, Row, cohorts_at_once
+from ontogeny.experiment import Estimate, Experiment, Row, StateAt, cohorts_at_once
 from ontogeny.measures.contract import Measure
 from ontogeny.models.contract import Model
 from ontogeny.models.population import Population
@@ -17,7 +17,8 @@ from ontogeny.training.compiled import SECONDS_TO_LOAD
 from ontogeny.training.footprint import chunk_size, footprint, seconds_per_update
 from ontogeny.training.objectives import CrossEntropy, Objective
 from ontogeny.training.optimizers import Optimizer
-from ontogeny.training.steps import Steps, log_spaced
+from ontogeny.training.replay import Replay
+from ontogeny.training.steps import Steps, at, log_spaced
 
 # What compiled updates save: of their time by fusing, and the call of every operation. Measured on two cores.
 SAVED_BY_FUSING, SECONDS_A_CALL, SAVED_AT_MOST = 0.2, 8e-6, 0.8
@@ -74,7 +75,7 @@ class Training(Experiment):
             timed = self.open([rows[i] for i in cohorts[0]], device)
             parameters += one.parameters * len(group)
             flops += one.flops * len(group) * timed.steps
-            most = max(most, one.bytes * len(cohorts[0]) * workers)
+            most = max(most, (one.bytes + one.held) * len(cohorts[0]) * workers)
             seconds += seconds_per_update(timed) * timed.steps * len(group) / len(cohorts[0]) / workers
         return Estimate(len(rows), len(self.populations(rows)), len(plan), parameters, flops, most, seconds)
 
@@ -99,6 +100,19 @@ class Training(Experiment):
         """Makes a program for every structure and size among the cohorts."""
         for rows in {(structure(self.member(rows[0])), len(rows)): rows for rows in cohorts}.values():
             self.open(rows, device, True)
+
+    def unmeasured(self) -> "Training":
+        """Neither measures nor when: a measure edits nothing, and what is drawn for it has streams of its own."""
+        return self.replace(measures=(), at=at())
+
+    def measured(self, row: Row) -> tuple[int, ...]:
+        """Those of `at`, in updates made."""
+        member = self.member(row)
+        return member.at.upto(member.steps)
+
+    def replay(self, rows: Sequence[Row], device: torch.device, state_at: StateAt) -> Replay:
+        """The members in the states that they had at the measured steps."""
+        return Replay(self.open(rows, device), state_at)
 
     def open(self, rows: Sequence[Row], device: torch.device, compiled: bool = False) -> TrainingCohort:
         """A population with a member for every row, before its first update."""

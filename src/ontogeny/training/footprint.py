@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from ontogeny.machine import one_thread
-from ontogeny.memory import keep_freed
+from ontogeny.memory import available_bytes, keep_freed
 from ontogeny.training.cohort import TrainingCohort
 
 # Activations and parameters that a cohort holds at most on a CPU: two that hold more slow each other by a third, on a
@@ -17,6 +17,7 @@ CPU_BYTES = 40 << 20
 TIMED_UPDATES, TIMED_SECONDS = 32, 1.0
 CORE_BYTES = 3 << 20  # that a chunk holds at least, for two cores to be worth two chunks
 GPU_SHARE = 0.6  # of the free memory of a GPU
+CPU_SHARE = 0.5  # of the memory that is left, for the cohorts of a moment
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class Footprint:
     parameters: int
     flops: int  # forward and backward, matrix products only
     bytes: int  # activations kept for the backward pass, parameters, gradient and the optimizer's memory
+    held: int = 0  # its examples: an update touches few of them, so they need memory but no cache
 
 
 def footprint(cohort: TrainingCohort) -> Footprint:
@@ -46,6 +48,7 @@ def footprint(cohort: TrainingCohort) -> Footprint:
         parameters=cohort.population.parameters_each,
         flops=counter.get_total_flops(),
         bytes=sum(kept.values()) + tables,
+        held=sum(value.nbytes for value in cohort.data.held()),
     )
 
 
@@ -64,12 +67,16 @@ def seconds_per_update(cohort: TrainingCohort) -> float:
 
 
 def chunk_size(one: Footprint, members: int, device: torch.device) -> int:
-    """How many members train together: as many as fit, in chunks as even as they can be.
+    """How many members train together: as many as fit, in chunks as even as they can be, and one at least.
 
     On a CPU there is a chunk a core, as long as each is large enough not to be all overhead.
     """
-    room = int(torch.cuda.mem_get_info(device)[0] * GPU_SHARE) if device.type == "cuda" else CPU_BYTES
-    most = max(1, room // max(one.bytes, 1))
+    if device.type == "cuda":
+        most = int(torch.cuda.mem_get_info(device)[0] * GPU_SHARE) // max(one.bytes + one.held, 1)
+    else:
+        memory = int(available_bytes() * CPU_SHARE) // min(torch.get_num_threads(), members)
+        most = min(CPU_BYTES // max(one.bytes, 1), memory // max(one.bytes + one.held, 1))
+    most = max(1, most)
     chunks = -(-members // most)
     if device.type == "cpu":
         chunks = max(chunks, min(torch.get_num_threads(), members, one.bytes * members // CORE_BYTES))
