@@ -5,7 +5,8 @@ import pytest
 import torch
 from sklearn.linear_model import Ridge
 
-from ontogeny.measures.double_descent import PENALTIES, errors_over_penalties, local_peak, relu_features
+from ontogeny.measures.double_descent import PENALTIES, errors_over_features, errors_over_penalties, relu_features
+from ontogeny.streams import Streams
 
 
 def test_features_by_hand():
@@ -26,8 +27,16 @@ def test_equals_numpy_and_scikit_learn(features, seed):
     assert errors.tolist() == pytest.approx([np.mean((least - clean) ** 2), np.mean((ridge - clean) ** 2)])
 
 
-def test_peak_and_penalties():
-    assert local_peak(*torch.tensor([[8.0], [4.0], [1.0]]))[0].item() == 4.0
-    assert local_peak(*torch.tensor([[2.0], [4.0], [1.0]]))[0].item() == 1.0
+def test_errors_over_features_peak_where_features_are_as_many_as_points():
+    found = errors_over_features(Streams((1,)), features=(60, 100, 150), draws=3)
+    least, ridge = (found[name].values[0] for name in ("least_norm", "best_ridge"))
+    assert least[1] > 3 * torch.maximum(least[0], least[2])
+    # The best of all penalties is no worse than next to none, and the teacher's variance is about 1.
+    assert (ridge <= least + 1e-9).all()
+    assert (ridge < 1.5).all()
+    assert found["best_ridge"].coords["features"] == (60, 100, 150)
+
+
+def test_penalties():
     assert len(PENALTIES) == 32
     assert PENALTIES[[0, -1]].tolist() == pytest.approx([1e-6, 1e2])

@@ -1,9 +1,10 @@
 """Oracles: polygons drawn by hand, the bound for one hidden layer, and errors of known networks."""
 
+import pytest
 import torch
 
 from ontogeny.measures.contract import Checkpoint
-from ontogeny.measures.linear_pieces import TentError, count_pieces
+from ontogeny.measures.linear_pieces import TentError, constructed_tent, count_pieces
 from ontogeny.models.population import Population
 from ontogeny.models.uniform_mlp import UniformMLP, tent_network
 from ontogeny.streams import Streams
@@ -40,3 +41,12 @@ def test_errors_of_a_network_that_is_the_tent_map():
     assert right["pieces"].values.item() == 8
     assert right["curve"].values.shape == (1, 501)
     assert abs(measured(5)["tent_error"].values.item() - 1 / 3) < 0.01  # two independent uniforms are 1/3 apart
+
+
+def test_ten_units_in_five_layers():
+    found = {name: value.values.item() for name, value in constructed_tent(Streams((1,)), depth=5).items()}
+    assert found["pieces"] == 32
+    assert found["error"] < 1e-5
+    assert 1 < found["shallow_pieces"] <= 11
+    assert found["short_error"] == pytest.approx(1.0, abs=0.05)  # where one is at its top the other is at 0
+    assert constructed_tent(Streams((1,)), depth=1)["short_error"].values.item() == pytest.approx(1.0)  # x at x = 1

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from scipy.integrate import quad
 from scipy.stats import norm
 
 from ontogeny.streams import Streams
@@ -28,3 +29,24 @@ def test_samples():
     assert batch.latents["best"][0].mean().item() == pytest.approx(data.double().mean().item(), abs=0.01)
     assert torch.equal(batch.latents["best"][1], torch.full((8_000, 1), 0.5))
     assert torch.equal(TwoNormals().sample(None, Streams((1,)), 8_000).inputs[0], batch.inputs[0])
+
+
+@pytest.mark.parametrize("shift", [0.0, 1.0, 3.0])
+def test_at_the_best_discriminator_the_game_is_worth_the_jensen_shannon_divergence(shift):
+    def p(x):
+        return norm.pdf(x, loc=shift)
+
+    def divergence_from_middle(density, x):
+        return density(x) * np.log(2 * density(x) / (p(x) + norm.pdf(x)))
+
+    def value(x):
+        best = best_discriminator(torch.tensor(x, dtype=torch.float64), shift).item()
+        return p(x) * np.log(best) + norm.pdf(x) * np.log1p(-best)
+
+    def integral(f):
+        return quad(f, -9.0, 12.0)[0]
+
+    js = 0.5 * sum(integral(lambda x, d=d: divergence_from_middle(d, x)) for d in (p, norm.pdf))
+    assert integral(value) == pytest.approx(2 * js - np.log(4.0), abs=1e-7)
+    if shift == 0.0:
+        assert integral(value) == pytest.approx(-1.3863, abs=1e-4)

@@ -15,6 +15,7 @@ from ontogeny.training.adversarial import (
     Player,
     adversaries,
     discriminator,
+    fit_normal,
     non_saturating_generator,
     wasserstein_critic,
     wasserstein_generator,
@@ -69,3 +70,8 @@ def test_alone_and_in_company(game):
 def test_refuses_unknown_games():
     with pytest.raises(UserError, match="no game"):
         adversaries(Streams((0,)), data, "least_squares")
+
+
+def test_a_generator_moves_towards_the_mean_it_is_given():
+    found = fit_normal(Streams((1,)), "wasserstein", mean=1.0, steps=200)
+    assert 0.3 < found["shift"].values.item() < 1.5

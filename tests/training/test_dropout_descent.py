@@ -7,7 +7,7 @@ import torch
 
 from ontogeny.errors import UserError
 from ontogeny.streams import Streams
-from ontogeny.training.dropout_descent import dropout_descent, dropout_ridge
+from ontogeny.training.dropout_descent import dropout_against_ridge, dropout_descent, dropout_ridge
 
 
 def problem(members=2, n=30, d=4, seed=0):
@@ -51,3 +51,12 @@ def test_refuses():
     x, y = problem()
     with pytest.raises(UserError, match="above 0"):
         dropout_ridge(x, y, 0.0)
+
+
+def test_dropout_against_ridge_in_a_short_run():
+    found = {name: value.values for name, value in dropout_against_ridge(Streams((1,)), 0.8, steps=1_500).items()}
+    assert found["dropout_distance"].item() < 0.03
+    # About 1 / q - 1 = 0.25: with 200 points the penalty shrinks all weights by nearly the same factor.
+    assert found["least_squares_distance"].item() == pytest.approx(0.25, abs=0.05)
+    far = (found["dropout"] - found["ridge"]).norm() / found["ridge"].norm()
+    assert found["dropout_distance"].item() == pytest.approx(far.item())

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from ontogeny.measures.margin import largest_margin_direction
-from ontogeny.training.margin_bias import margin_angles
+from ontogeny.streams import Streams
+from ontogeny.training.margin_bias import margin_angles, turn_to_margin
 
 
 def points():
@@ -40,3 +41,9 @@ def test_the_logistic_loss_goes_on_turning():
 def test_what_cannot_be_separated_is_nan():
     z = torch.tensor([[1.0, 0.0], [-1.0, 0.0]], dtype=torch.float64)
     assert margin_angles(z, "logistic", (1, 3)).isnan().all()
+
+
+def test_own_points_are_separable_and_the_angle_falls():
+    angles = turn_to_margin(Streams((1,)), "logistic", steps=(10, 300))["angle"]
+    assert angles.coords == {"update": (10, 300)}
+    assert 0 < angles.values[0, 1] < angles.values[0, 0] < torch.pi / 2

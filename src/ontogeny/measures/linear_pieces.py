@@ -7,6 +7,9 @@ from torch import Tensor
 from ontogeny.labelled import Labelled
 from ontogeny.measures.contract import Checkpoint, Measure
 from ontogeny.models.stacked import member_mean
+from ontogeny.models.uniform_mlp import UniformMLP, tent_network
+from ontogeny.streams import Streams
+from ontogeny.tasks.contract import Shape
 from ontogeny.tasks.tent_map import tent
 
 
@@ -43,3 +46,27 @@ class TentError(Measure):
             "pieces": Labelled(count_pieces(x, y, 0.1), ("member",)),
             "curve": Labelled(y[:, ::4], ("member", "x"), {"x": x[::4].tolist()}),
         }
+
+
+def constructed_tent(streams: Streams, depth: int) -> dict[str, Labelled]:
+    """What the network says that is the tent map by construction, in float32, with `depth` layers of two units.
+
+    `pieces`, and `error`, the greatest distance from the map. Beside it `shallow_pieces`, of a random network with as
+    many units in one layer, seen from -3 to 3; and `short_error`, of the construction that is a layer short.
+    """
+    even, odd = torch.linspace(0.0, 1.0, 4_097), torch.linspace(0.0, 1.0, 3_001)  # on the even ones it is exact
+    wide = torch.linspace(-3.0, 3.0, 4_097, dtype=torch.float64)
+    wanted, network = tent(odd.double(), depth), tent_network(depth)
+    short = _along(tent_network(depth - 1), odd) if depth > 1 else odd[None]
+    shallow = UniformMLP(units=2 * depth).build(Shape(features=1, outputs=1), streams).double()
+    values = dict(
+        pieces=count_pieces(even, _along(network, even), 0.1),
+        error=(_along(network, odd) - wanted).abs().amax(-1),
+        shallow_pieces=count_pieces(wide, _along(shallow, wide)),
+        short_error=(short - wanted).abs().amax(-1),
+    )
+    return {name: Labelled(value, ("member",)) for name, value in values.items()}
+
+
+def _along(network: torch.nn.Module, x: Float[Tensor, "point"]) -> Float[Tensor, "1 point"]:
+    return network(x.view(1, -1, 1))[..., 0].detach()

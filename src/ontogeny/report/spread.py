@@ -27,6 +27,15 @@ def spread(values: xr.DataArray, *, over: str = "seed", **look: Any) -> list[Mar
     ]
 
 
+def spreads(values: xr.DataArray, by: str, *, over: str = "seed") -> list[Mark]:
+    """A `spread` for every label along `by`, each under its label as its name. Raises as `spread` does."""
+    return [
+        mark
+        for label in values[by].values.tolist()
+        for mark in spread(values.sel({by: label}, drop=True), over=over, name=f"{label}")
+    ]
+
+
 def mean_and_range(values: xr.DataArray, name: str, colour: str, along: str) -> list[Mark]:
     """The mean over members as a line along a dimension, in a band from the least to the greatest."""
     low, mean, high = (getattr(values, f)("member").values for f in ("min", "mean", "max"))

@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ontogeny.errors import UserError, nearest
+from ontogeny.labelled import Labelled
 from ontogeny.models.affine_generator import AffineGenerator
 from ontogeny.models.mlp import MLP
 from ontogeny.models.population import Population
@@ -121,3 +122,16 @@ def adversaries(
                 for name, value in generator.population.parameters().items():
                     total[name] = total[name] + value.detach()[:, 0]
     return {name: value / last for name, value in total.items()}
+
+
+def fit_normal(streams: Streams, game: str, *, mean: float, steps: int) -> dict[str, Labelled]:
+    """`shift` and `scale` of an affine generator trained on N(mean, 1), averaged over the last quarter of the steps.
+
+    Right are `shift` = mean and `scale` = 1 or -1. Raises as `adversaries` does.
+    """
+
+    def data(now: Streams, size: int) -> Tensor:
+        return mean + now.normal("data", (size, 1))
+
+    found = adversaries(streams, data, game, steps=steps, averaged=max(1, steps // 4))
+    return {name: Labelled(value.cpu(), ("member",)) for name, value in found.items()}

@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ontogeny.errors import UserError
+from ontogeny.labelled import Labelled
 from ontogeny.models.dropout import dropout
 from ontogeny.models.stacked import matmul
 from ontogeny.streams import Streams
@@ -58,3 +59,20 @@ def dropout_descent(
             if step >= averaged_from:
                 total = total + w
     return (total / (steps - averaged_from))[..., 0]
+
+
+def dropout_against_ridge(streams: Streams, keep: float, *, steps: int) -> dict[str, Labelled]:
+    """Weights after descent with dropout, by least squares and by `dropout_ridge`, and how far both are from the last.
+
+    200 points N(0, I) in 20 dimensions, a teacher N(0, I) and noise N(0, 1). `dropout_distance` and
+    `least_squares_distance` are relative to the length of `ridge`; iterates are averaged over the last two thirds.
+    """
+    x, noise = streams.normal("inputs", (200, 20)).double(), streams.normal("noise", (200,)).double()
+    y = (x @ streams.normal("teacher", (20, 1)).double())[..., 0] + noise
+    ridge = dropout_ridge(x, y, keep)
+    averaged = dropout_descent(x, y, keep, streams.of("masks"), steps=steps, averaged_from=steps // 3)
+    values = {"ridge": Labelled(ridge.cpu(), ("member", "input"))}
+    for name, w in (("dropout", averaged), ("least_squares", dropout_ridge(x, y, 1.0))):
+        values[name] = Labelled(w.cpu(), ("member", "input"))
+        values[f"{name}_distance"] = Labelled(((w - ridge).norm(dim=-1) / ridge.norm(dim=-1)).cpu(), ("member",))
+    return values

@@ -11,7 +11,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ontogeny.labelled import Labelled
 from ontogeny.measures.margin import largest_margin_direction
+from ontogeny.streams import Streams
 
 
 def margin_angles(
@@ -40,3 +42,13 @@ def _angle(w: Tensor, best: Tensor) -> Tensor:
     unit = w / w.norm()
     # Of small angles arccos keeps half of the digits: half the chord's arcsine keeps all.
     return 2 * torch.arcsin(((unit - best).norm() / 2).clamp(max=1.0))
+
+
+def turn_to_margin(
+    streams: Streams, loss: Literal["logistic", "square"], *, steps: tuple[int, ...]
+) -> dict[str, Labelled]:
+    """`margin_angles` of a member's own points: 40 of N(0, I) in 20 dimensions, labelled by a half-space through 0."""
+    x = streams.normal("points", (40, 20))[0].double()
+    labels = torch.sign(x @ streams.normal("direction", (20,))[0].double())
+    angles = margin_angles(x * labels[:, None], loss, steps)
+    return {"angle": Labelled(angles[None], ("member", "update"), {"update": steps}, unit="radians")}
