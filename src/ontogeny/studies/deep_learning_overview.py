@@ -217,7 +217,8 @@ def fades_less(ds: xr.Dataset, network: str) -> xr.DataArray:
 
 def generator_error(ds: xr.Dataset) -> xr.DataArray:
     """The larger error of mean and deviation, by member."""
-    return np.maximum(abs(ds["shift"] - SHIFT), abs(abs(ds["scale"]) - 1.0))
+    errors = xr.Dataset({"mean": abs(ds["shift"] - SHIFT), "deviation": abs(abs(ds["scale"]) - 1.0)})
+    return errors.to_dataarray("of").max("of", skipna=False)
 
 
 def untrained_error(ds: xr.Dataset) -> xr.DataArray:
@@ -257,7 +258,7 @@ def sharing_panel(ds: xr.Dataset) -> Panel:
 
 def recall_panel(*runs: xr.Dataset) -> Panel:
     """Accuracy over the length of the sequence."""
-    late = [ds.held_out_accuracy.isel(step=slice(1, None)).mean("step").to_dataset() for ds in runs]
+    late: list[xr.Dataset] = [ds.held_out_accuracy.isel(step=slice(1, None)).mean("step").to_dataset() for ds in runs]
     accuracy = by_factors(xr.concat(late, "member"), "held_out_accuracy").held_out_accuracy.sortby("length")
     marks = [*spreads(accuracy, "network"), Rule(y=1 / 8, label="chance")]
     return Panel("The first symbol, recalled", x=Axis("symbols"), y=Axis("accuracy", limits=(0, 1.02)), marks=marks)
@@ -334,8 +335,8 @@ def dropout_panel(ds: xr.Dataset) -> Panel:
 def linear(results: dict[str, xr.Dataset]) -> Figure:
     """Linear models: dropout and ridge, double descent, and the turn to the largest margin."""
     errors = by_factors(results["double_descent"], "least_norm", "best_ridge")
-    both = xr.concat([errors.least_norm, errors.best_ridge], xr.IndexVariable("fit", ["no penalty", "best ridge"]))
-    peak = [*spreads(both, "fit"), Rule(x=100.0, label="points")]
+    fits = errors.to_dataarray("fit").assign_coords(fit=["no penalty", "best ridge"])
+    peak = [*spreads(fits, "fit"), Rule(x=100.0, label="points")]
     turn = spreads(by_factors(results["margin"], "angle").angle, "loss")
     few, update = Axis("features", log=True), Axis("update", log=True)
     error, angle = Axis("test error", log=True), Axis("angle to the largest margin", "radians", log=True)
@@ -351,7 +352,7 @@ def linear(results: dict[str, xr.Dataset]) -> Figure:
 
 
 SMALL: dict[str, Any] = dict(
-    sizes=(1_000,), shift_steps=2, lengths=(12,), recall_steps=(2, 2), steps=4, dropout_steps=6, rates=(1e-2, 1e-1),
+    sizes=(200, 1_000), shift_steps=2, lengths=(40,), recall_steps=(2, 2), steps=4, dropout_steps=6, rates=(1e-2, 1e-1),
     rate_steps=2, memory_steps=2, features=(60, 100, 150), margin_steps=(100, 200), tent_steps=2, held_out=20, few=2,
     some=2, many=2,
 )  # fmt: skip
