@@ -34,7 +34,8 @@ def test_a_spread_a_label():
         dims=("kind", "x", "seed"),
         coords={"kind": ["a", "b"], "x": [10.0, 20.0]},
     )
-    marks = spreads(values, "kind")
+    marks = spreads(values, "kind", colours={"b": "accent"})
+    assert [mark.colour for mark in marks] == [None, None, "accent", "accent"]
     assert [mark.name for mark in marks] == ["a", "a", "b", "b"]
     assert marks[0].y.tolist() == [1.5, 3.0]
     assert marks[3].high.tolist() == [5.0, 9.0]
