@@ -168,6 +168,7 @@ def test_what_was_found_is_reproduced(id):
         ("double-descent", descent(peak=2.0), "not reproduced"),
         ("double-descent", descent(ridge=2.0), "invalid"),
         ("peak-at-interpolation", descent(at=120), "not reproduced"),
+        ("peak-at-interpolation", descent(ridge=2.0), "invalid"),
         ("margin", margin(logistic=1.2), "not reproduced"),
         ("margin", margin(square=1.5), "invalid"),
         ("ten-units-32-pieces", constructed(pieces=31), "not reproduced"),

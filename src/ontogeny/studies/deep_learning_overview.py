@@ -78,8 +78,6 @@ MEMORY = {  # about as many parameters each, 1,576 and 1,736
 }
 NORMS = {"none": "no normalisation", "batch": "batch normalisation", "frozen": "frozen statistics"}
 DEPTHS = {"deep": UniformMLP(hidden=5, units=9), "shallow": UniformMLP(hidden=1, units=133)}  # 388 and 400 parameters
-
-
 COLOURS = {
     **dict.fromkeys(("convolution", "LSTM", "discriminator", "batch normalisation", "deep"), category(0)),
     **dict.fromkeys(("fully connected", "plain recurrent", "no normalisation", "shallow"), category(1)),
@@ -436,7 +434,9 @@ CLAIMS = [
                           partial(log_peak, fit="best_ridge"), below=math.log(1.3))),
     Claim("peak-at-interpolation",
           "the error is largest with as many features as points, in every seed",
-          worst_count, of="double_descent", between=(99.0, 101.0), decides="every"),
+          worst_count, of="double_descent", between=(99.0, 101.0), decides="every",
+          control=Control("with the best ridge penalty there is no peak: 1.3 times its neighbours at most (ln)",
+                          partial(log_peak, fit="best_ridge"), below=math.log(1.3))),
     Claim("margin",
           "from 100 to 20,000 steps the angle to the largest margin falls by a factor of 1.5 or more (ln)",
           log_turn, of="margin", where=dict(loss="logistic"), above=math.log(1.5),
