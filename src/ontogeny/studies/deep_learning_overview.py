@@ -317,7 +317,7 @@ def tent_panel(ds: xr.Dataset) -> Panel:
 def trained(results: dict[str, xr.Dataset]) -> Figure:
     """Networks that were trained."""
     return Figure(
-        "Sharing and gates help as told, normalisation lets descent go faster; depth helps where training finds it",
+        "Sharing, gates, adversaries, normalisation and depth, each beside what goes without",
         [
             sharing_panel(results["shift"]),
             recall_panel(results["short_recall"], results["recall"]),
@@ -351,7 +351,7 @@ def linear(results: dict[str, xr.Dataset]) -> Figure:
     few, update = Axis("features", log=True), Axis("update", log=True)
     error, angle = Axis("test error", log=True), Axis("angle to the largest margin", "radians", log=True)
     return Figure(
-        "Dropout is a ridge, interpolation has a peak, and the logistic loss finds the margin",
+        "Dropout beside a ridge, errors around interpolation, and the turn to the largest margin",
         [
             dropout_panel(narrow(results["dropout"], dict(keep=0.5))),
             Panel("100 points, random ReLU features", x=few, y=error, marks=peak),
