@@ -19,7 +19,7 @@ class LastStep(Model):
 
 
 class LastStepNetwork(nn.Module):
-    """A stacked network read at its last step. Sites: `every.` and the network's own."""
+    """A stacked network read at its last step. Sites are those of the network inside, which is called `every`."""
 
     def __init__(self, every: nn.Module) -> None:
         super().__init__()

@@ -294,7 +294,7 @@ def rates_panel(ds: xr.Dataset) -> Panel:
     marks: list[Mark] = [Rule(y=math.log(10.0), label="chance")]
     for norm, name in NORMS.items():
         middle = ends.sel(norm=norm).median("seed", skipna=False).clip(max=20.0)
-        look = dict(name=name, colour=COLOURS[name])
+        look: dict[str, Any] = dict(name=name, colour=COLOURS[name])
         marks += [Line(middle.lr, middle, **look), Points(middle.lr, middle, **look)]
     x, y = Axis("learning rate", log=True), Axis("final loss", "nats", log=True)
     return Panel("Gradient descent on digits", x=x, y=y, marks=marks)
