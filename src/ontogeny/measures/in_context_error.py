@@ -9,7 +9,7 @@ from ontogeny.labelled import Labelled
 from ontogeny.measures.contract import Checkpoint, Measure
 from ontogeny.models.population import Population
 from ontogeny.streams import Streams
-from ontogeny.tasks.contract import Batch
+from ontogeny.tasks.contract import Batch, Task
 from ontogeny.tasks.in_context_hermite import InContextHermite
 from ontogeny.tasks.regression_predictors import averaging, least_squares, nearest_neighbours, posterior_mean
 from ontogeny.tasks.task_schedule import Scheduled, TaskSchedule
@@ -24,14 +24,15 @@ SHIFTS = {
 }
 
 
-def classes_of(task: object) -> tuple[InContextHermite, ...]:
+def classes_of(task: Task) -> tuple[InContextHermite, ...]:
     """The function classes of a task: itself, or those of a schedule.
 
     Raises: `UserError` for another task.
     """
-    classes = task.tasks if isinstance(task, TaskSchedule) else (task,)
-    if not all(isinstance(one, InContextHermite) for one in classes):
-        names = ", ".join(type(one).__name__ for one in classes)
+    given = task.tasks if isinstance(task, TaskSchedule) else (task,)
+    classes = tuple(one for one in given if isinstance(one, InContextHermite))
+    if len(classes) < len(given):
+        names = ", ".join(type(one).__name__ for one in given)
         raise UserError(f"this measure looks at functions in context: it needs InContextHermite, got {names}")
     return classes
 
