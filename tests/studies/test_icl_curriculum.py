@@ -165,4 +165,4 @@ def test_smoke_scale_runs_and_is_drawn(tmp_path):
     np.testing.assert_array_equal(*alike)
     figures = [figure({"main": ds}) for figure in icl.study.figures]
     assert [len(figure.panels) for figure in figures] == [3, 2, 3, 3, 2]
-    assert "a share of 0.00 (0.00 to 0.84)" in figures[-1].caption
+    assert "mixed 0 of 2 (0.00 to 0.84)" in figures[0].caption

@@ -9,7 +9,7 @@ from ontogeny.errors import UserError
 from ontogeny.parts import stack, structure
 from ontogeny.streams import Streams
 from ontogeny.tasks.in_context_hermite import InContextHermite, hermite
-from ontogeny.tasks.task_schedule import TaskSchedule, mixed, reverse_mixed, sequential, single, uniform
+from ontogeny.tasks.task_schedule import TaskSchedule, block_ends, mixed, reverse_mixed, sequential, single, uniform
 
 PLANS = (single(1, 3), sequential(3), mixed(3), uniform(3), reverse_mixed(3))
 CLASSES = tuple(InContextHermite(degree=k) for k in (1, 2, 3))
@@ -44,8 +44,8 @@ def test_shares_of_steps(seed):
 
 def test_counts_are_those_of_the_steps_drawn(seed):
     task, world = population(seed, steps=90)
-    assert schedule(90).ends == (30, 60, 90)
-    assert schedule(100).ends == (34, 67, 100)
+    assert block_ends(90, 3) == (30, 60, 90)
+    assert block_ends(100, 3) == (34, 67, 100)
     at_once = task.assigned(world, tuple(range(90)))
     one_by_one = torch.cat([task.assigned(world, (s,)) for s in range(90)], 1)
     assert torch.equal(at_once, one_by_one)

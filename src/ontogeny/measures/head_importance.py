@@ -1,6 +1,4 @@
-"""Head importance: how much worse a network gets in each function class without a head, and without the best or the
-least of them.
-"""
+"""Head importance: how much worse a network gets in each function class without a head, or several."""
 
 import torch
 from jaxtyping import Bool, Float

@@ -1,6 +1,4 @@
-r"""Hermite classes in context: an episode shows pairs of an unknown function of one projection and asks for its next
-value, with functions of degree 1, 2, 3... nested in each other.
-"""
+"""Hermite classes in context: an episode's own function of one projection, linear, quadratic or of higher degree."""
 
 import math
 from typing import Any, Literal

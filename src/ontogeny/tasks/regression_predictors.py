@@ -1,5 +1,4 @@
-"""Predictors of regression in context: what an episode's earlier pairs tell of its next value, by least squares,
-neighbours, averaging, and the posterior over the projections that fit them.
+"""Predictors of regression in context: least squares, averaging, neighbours and the posterior mean.
 
 Each gives a prediction for every pair of an episode from those before it, and 0 for the first.
 """

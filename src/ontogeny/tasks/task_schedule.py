@@ -41,6 +41,11 @@ def reverse_mixed(tasks: int) -> Plan:
     return tuple(tuple(reversed(row)) for row in mixed(tasks))
 
 
+def block_ends(steps: int, blocks: int) -> tuple[int, ...]:
+    """The updates made when each block of a training of so many steps ends: ceil((b + 1) S / B)."""
+    return tuple(-(-(b + 1) * steps // blocks) for b in range(blocks))
+
+
 @dataclass(frozen=True)
 class Scheduled:
     """A world of several tasks: the streams that steps are assigned by, and the world of every task."""
@@ -92,12 +97,6 @@ class TaskSchedule(Task):
     def shape(self) -> Shape:
         """That of every task."""
         return self.tasks[0].shape
-
-    @property
-    def ends(self) -> tuple[int, ...]:
-        """The updates made when each block ends: ceil((b + 1) S / B)."""
-        blocks = len(self.plans[0])
-        return tuple(-(-(b + 1) * self.steps // blocks) for b in range(blocks))
 
     def world(self, streams: Streams) -> Scheduled:
         """The world of every task, and what the schedule is drawn from."""
