@@ -31,3 +31,20 @@ def in_order(times: Float[np.ndarray, "*any event"]) -> Bool[np.ndarray, "*any"]
     """
     with np.errstate(invalid="ignore"):
         return np.asarray((np.diff(times, axis=-1) > 0).all(-1))
+
+
+def amount_until(
+    error: Float[np.ndarray, "*any step"], amount: Real[np.ndarray, "*any step"], level: float
+) -> tuple[Float[np.ndarray, "*any"], Bool[np.ndarray, "*any"]]:
+    """How much had been spent at the first of two successive records with an error of `level` or less; and whether.
+
+    `amount` rises along the records: steps, or samples of one kind that were seen. Two in succession, so that one lucky
+    record is not learning. Where there are none, all that was spent, a lower bound: the second array is False there. A
+    record that is NaN is none of the two.
+    """
+    low = error <= level
+    both = low[..., :-1] & low[..., 1:]
+    reached = both.any(-1)
+    first = np.where(reached, np.argmax(both, -1), error.shape[-1] - 1)
+    found = np.take_along_axis(np.asarray(amount, float), first[..., None], -1)[..., 0]
+    return found, np.asarray(reached)
