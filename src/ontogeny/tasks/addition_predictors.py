@@ -17,7 +17,9 @@ def entropy(law: Float[np.ndarray, "*any value"]) -> Float[np.ndarray, "*any"]:
     return -np.sum(law * np.log(law, out=np.zeros_like(law), where=law > 0), axis=-1)
 
 
-def information(given: Float[np.ndarray, "*any condition value"], weight: Law) -> Float[np.ndarray, "*any"]:
+def information(
+    given: Float[np.ndarray, "*any condition value"], weight: Float[np.ndarray, "condition"]
+) -> Float[np.ndarray, "*any"]:
     """I(condition; value) in nats, from the law of a value under every condition and the chances of these."""
     mixed = np.einsum("c,...cv->...v", weight, given)
     return entropy(mixed) - np.einsum("c,...c->...", weight, entropy(given))
