@@ -52,7 +52,7 @@ class PlaceErrors(Measure):
     Digits alone are compared. Cost: a forward pass over `items` texts.
     """
 
-    items: int = 1_000
+    items: int = 600
     shuffles: int = 4
 
     def __call__(self, at: Checkpoint) -> dict[str, Labelled]:
@@ -85,7 +85,7 @@ class UnitsInformation(Measure):
     Cost: a forward pass over ten times `contexts` texts.
     """
 
-    contexts: int = 30
+    contexts: int = 20
 
     def __call__(self, at: Checkpoint) -> dict[str, Labelled]:
         """It at one checkpoint."""
@@ -107,7 +107,7 @@ class WrittenSums(Measure):
     The layout is given, so that a digit stands wherever one should. Cost: a forward pass over `items` texts.
     """
 
-    items: int = 200
+    items: int = 100
 
     def __call__(self, at: Checkpoint) -> dict[str, Labelled]:
         """Both at one checkpoint."""

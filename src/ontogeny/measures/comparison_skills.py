@@ -33,8 +33,8 @@ class ComparisonSkills(Measure):
     All tokens compete. Cost: a forward pass over places * (pairs + contrast) + contrast short texts.
     """
 
-    pairs: int = 160
-    contrast: int = 64
+    pairs: int = 120
+    contrast: int = 40
 
     def __call__(self, at: Checkpoint) -> dict[str, Labelled]:
         """All of it at one checkpoint."""
