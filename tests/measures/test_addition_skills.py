@@ -14,7 +14,7 @@ from ontogeny.parts import stack
 from ontogeny.streams import Streams
 from ontogeny.tasks.addition_predictors import constant_error, digit_information, error_from_leading
 from ontogeny.tasks.balanced_comparison import BalancedComparison
-from ontogeny.tasks.digit_text import digits_of
+from ontogeny.tasks.digit_text import digits_of, number_of
 from ontogeny.tasks.multi_operand_addition import MultiOperandAddition
 
 ITEMS = 3_000
@@ -83,7 +83,7 @@ def test_sums_are_written_one_character_after_the_other(fields, seed):
             guess = at.population(tokens)[:, :, -1, :10].argmax(-1)
         guess = torch.full_like(guess, task.token(word)) if word in task.symbols else guess
         tokens = torch.cat([tokens, guess[..., None]], -1)
-    sums = task.sums(tokens[..., -task.width :])
+    sums = number_of(task.by_place(tokens[..., -task.width :]))
     wrong = digits_of(sums, task.width) != digits_of(batch.latents["sum"], task.width)
     assert found["written_error"].values[0].tolist() == pytest.approx(wrong[0].double().mean(0).tolist())
     expected = (sums - batch.latents["sum"])[0].double().std(correction=0).item()

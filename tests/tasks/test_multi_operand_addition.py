@@ -34,7 +34,6 @@ def test_texts_by_hand(fields, text):
     assert text[-task.answer - 1] == "="
     width = task.width
     assert task.by_place(tokens[-width - 1 : -1]).tolist() == digits_of(OPERANDS.sum(), width).tolist()
-    assert task.sums(tokens[-width - 1 : -1]).item() == 143
     for role, value in {"b.units": 2, "sum.tens": 4, "sum.hundreds": 1, "sum.units": 3}.items():
         assert tokens[task.position(role)] == value, role
 

@@ -34,7 +34,7 @@ class ComparisonSkills(Measure):
     """
 
     pairs: int = 120
-    contrast: int = 40
+    contrast: int = 30
 
     def __call__(self, at: Checkpoint) -> dict[str, Labelled]:
         """All of it at one checkpoint."""

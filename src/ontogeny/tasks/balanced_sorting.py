@@ -12,6 +12,7 @@ their first digit (other than the zero), in a third the first two, so that lengt
 decide something. The optimal predictor is certain.
 """
 
+from dataclasses import replace
 from typing import Literal, get_args
 
 import torch
@@ -67,12 +68,7 @@ class BalancedSorting(DigitText):
         numbers = number_of(digits)
         numbers = torch.where(short, numbers // 10, numbers)
         batch = self._written(numbers)
-        return Batch(
-            inputs=batch.inputs,
-            targets=batch.targets,
-            weights=batch.weights,
-            latents={**batch.latents, "shared": shared},
-        )
+        return replace(batch, latents={**batch.latents, "shared": shared})
 
     def conflict(self, streams: Streams, size: int, kind: Conflict) -> Batch:
         """Lists of 1000, two numbers in fair order, and 9999, in which the digits of the two may contradict each other.

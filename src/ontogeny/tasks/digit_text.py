@@ -5,7 +5,6 @@ from jaxtyping import Int
 from torch import Tensor
 
 from ontogeny.errors import UserError, nearest
-from ontogeny.streams import Streams
 from ontogeny.tasks.contract import Batch, Shape, Task
 
 PLACES = ("units", "tens", "hundreds", "thousands", "ten-thousands", "hundred-thousands", "millions")
@@ -101,10 +100,6 @@ class DigitText(Task):
     def column(self, symbol: str, beside: Int[Tensor, "*sample"]) -> Int[Tensor, "*sample 1"]:
         """A symbol in every sample, to be joined with digits."""
         return torch.full_like(beside, self.token(symbol))[..., None]
-
-    def sample(self, world: None, streams: Streams, size: int) -> Batch:
-        """`size` texts a member."""
-        raise NotImplementedError
 
 
 def listed(count: int, width: int, separator: str, mark: str = "") -> list[str]:

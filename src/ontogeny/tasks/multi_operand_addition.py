@@ -22,7 +22,7 @@ from ontogeny.errors import UserError
 from ontogeny.parts import PerMember
 from ontogeny.streams import Streams
 from ontogeny.tasks.contract import Batch, Task
-from ontogeny.tasks.digit_text import PLACES, DigitText, digits_of, listed, number_of, places_of
+from ontogeny.tasks.digit_text import PLACES, DigitText, digits_of, listed, places_of
 
 
 class MultiOperandAddition(DigitText):
@@ -148,10 +148,6 @@ class MultiOperandAddition(DigitText):
     def by_place(self, written: Shaped[Tensor, "*sample digit"]) -> Shaped[Tensor, "*sample place"]:
         """What belongs to the digits of the sum, from the order in which they are written to that of their places."""
         return self._arranged(written, self._order().argsort(-1))
-
-    def sums(self, written: Int[Tensor, "*sample digit"]) -> Int[Tensor, "*sample"]:
-        """The number that digits in the order of writing stand for."""
-        return number_of(self.by_place(written))
 
     def _order(self) -> Int[Tensor, "*member digit"]:
         """Which digit of the plain sum, from 0, is written first, second..."""
