@@ -18,7 +18,7 @@ demo: $(VENV)/with-nothing  ## the finding of faithful-cot, in about ten minutes
 test: $(VENV)/with-test
 	$(VENV)/bin/python -m pytest
 
-slow: $(VENV)/with-test  ## what takes minutes: real clusters, an S3 server, processes that are killed
+slow: $(VENV)/with-slow  ## what takes minutes: real clusters, an S3 server, processes that are killed
 	$(VENV)/bin/python -m pytest -m slow
 
 bench: $(VENV)/with-bench  ## the table of docs/performance.md

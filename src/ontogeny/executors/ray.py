@@ -49,7 +49,7 @@ class Ray:
         """
         try:
             os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # read when it is imported
-            import ray
+            import ray  # pyright: ignore[reportMissingImports]
         except ImportError:
             raise UserError("--executor ray needs Ray: pip install 'ontogeny[ray]'") from None
         self.ray: Any = ray
@@ -183,7 +183,7 @@ class Link:
     """A task's link to the board. It never waits: it goes by the answer to what it said last."""
 
     def __init__(self, index: int, board: Any) -> None:
-        import ray
+        import ray  # pyright: ignore[reportMissingImports]
 
         self.ray: Any = ray
         self.index, self.board, self.stop = index, board, False
