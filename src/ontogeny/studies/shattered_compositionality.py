@@ -1,26 +1,28 @@
 """Networks learn the digits of a sum from the most significant down, in the reverse of the order that carries need.
 
 Small transformers add four numbers of two digits, digit by digit: `37+02+89+15=143`. Whoever carries begins with the
-units. Networks begin with the hundreds, of which every leading digit of an operand tells a little (0.112 nats), go on
-to the tens, which are told of only by all leading digits and the hundreds that were written before, and leave the units
-for last: of them nothing less than all four digits tells anything. They follow what correlates, not how one adds.
+units. Networks begin with the hundreds, of which every leading digit of an operand tells a little (0.112 nats), and go
+on to the tens, of which single digits tell nothing until the hundreds are written before them. The units are left for
+last: nothing less than all four of their digits tells anything. What is learned first is what correlates, not what an
+adder needs first.
 
 So a place that is no prerequisite can be needed all the same. When the hundreds in the training texts are replaced by
 meaningless digits, nothing is learned about the tens, although no carry ever comes from there. With the units
 meaningless, which do carry into the tens, these are learned as before. Written units first, the hundreds still come
 first: the order is not only that of writing.
 
-Comparing numbers, `4071,4069#>`, all four places are learned at once if pairs are balanced, so that each place decides
-equally often. With free pairs the first place decides nine times of ten, and later ones are learned much later or not.
-Pairs that differ in a single place and agree in those after it, too, are hardly seen in training: for a while many of
-them are taken for equal by networks that know the deciding place well, an error of mixed skills.
+Comparing numbers, `4071,4069#>`, all four places are learned side by side if pairs are balanced, so that each of them
+decides equally often. With free pairs the first place decides nine times of ten, and later ones are learned much later
+or not. Pairs that differ in a single place and agree in those after it, too, are hardly seen in training: for a while
+many of them are taken for equal by networks that know the deciding place well, an error of mixed skills.
 
-What you see: the share of wrong digits by place along training, in the conditions above; below, how much the guessed
-hundreds depend on a leading digit, and how much the guessed units on a units digit, beside what is in the data. Then,
-for comparisons, how often pairs are right that a given place decides.
+What you see: the share of wrong digits by place along training, in four conditions; how much the guessed hundreds
+depend on a leading digit, and the guessed units on a units digit, over what the true ones do (dashed); how the error of
+written sums narrows. Then, for comparisons, how often pairs are right that a given place decides.
 
-To vary it: `--seeds 8`, or `experiment(...)` below with more operands and digits, other orders of writing (`order=213`)
-and a scratchpad. In the paper the units are learned as well, by far the last: not within the steps of the desk.
+To vary it: `--seeds 8`, or `addition(...)` and `comparison(...)` below with more operands and digits, and a scratchpad;
+`MultiOperandAddition` writes sums in any order. In the paper the units are learned as well, by far the last: not within
+the steps of the desk. Sorting, where digits that contradict each other mix up numbers, is part of the gpu scale.
 """
 
 from collections.abc import Mapping
