@@ -1,7 +1,5 @@
 """Mixing errors: numbers put in the right order with each other's tails."""
 
-from typing import get_args
-
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
@@ -11,7 +9,7 @@ from ontogeny.labelled import Labelled
 from ontogeny.measures.average import average
 from ontogeny.measures.contract import Checkpoint, Measure
 from ontogeny.models.generate import generate
-from ontogeny.tasks.balanced_sorting import COUNT, WIDTH, BalancedSorting, Conflict
+from ontogeny.tasks.balanced_sorting import CONFLICTS, COUNT, WIDTH, BalancedSorting
 from ontogeny.tasks.digit_text import digits_of
 
 KINDS = ("right", "swap", "repeat", "misorder", "other")
@@ -63,7 +61,7 @@ class MixingErrors(Measure):
         task = at.task
         if not isinstance(task, BalancedSorting):
             raise UserError(f"this measure reads sorted lists: it needs BalancedSorting, got {type(task).__name__}")
-        streams, tests = at.streams.of("mixing errors"), get_args(Conflict)
+        streams, tests = at.streams.of("mixing errors"), CONFLICTS
         batches = [task.conflict(streams.of(test), self.items, test) for test in tests]
         batches.append(task.sample(None, streams.of("lists"), self.items))
         tokens = torch.cat([torch.cat([b.inputs, b.targets[..., -1:]], -1) for b in batches], 1)

@@ -13,7 +13,6 @@ decide something. The optimal predictor is certain.
 """
 
 from dataclasses import replace
-from typing import Literal, get_args
 
 import torch
 from jaxtyping import Int
@@ -26,7 +25,7 @@ from ontogeny.tasks.digit_text import DigitText, digits_of, listed, number_of
 
 COUNT, WIDTH = 4, 4
 GROUPS = 3  # no digit is shared, one, two
-Conflict = Literal["conflicting", "agreeing"]
+CONFLICTS = ("conflicting", "agreeing")
 
 
 class BalancedSorting(DigitText):
@@ -70,7 +69,7 @@ class BalancedSorting(DigitText):
         batch = self._written(numbers)
         return replace(batch, latents={**batch.latents, "shared": shared})
 
-    def conflict(self, streams: Streams, size: int, kind: Conflict) -> Batch:
+    def conflict(self, streams: Streams, size: int, kind: str) -> Batch:
         """Lists of 1000, two numbers in fair order, and 9999, in which the digits of the two may contradict each other.
 
         The two share their first and third digits and differ in the second and fourth: in both the same one is
@@ -78,7 +77,7 @@ class BalancedSorting(DigitText):
 
         Raises: `UserError` for another kind.
         """
-        if kind not in get_args(Conflict):
+        if kind not in CONFLICTS:
             raise UserError(f"digits are conflicting or agreeing, got {kind!r}")
         first = 1 + streams.integers("first", (size,), 9)
         third = streams.integers("third", (size,), 10)
