@@ -15,8 +15,8 @@ INSTALL = $(VENV)/bin/python -m pip install --quiet --constraint constraints.txt
 demo: $(VENV)/with-nothing  ## the finding of faithful-cot, in about ten minutes on two cores
 	$(VENV)/bin/ontogeny run faithful-cot --scale desk
 
-test: $(VENV)/with-test
-	$(VENV)/bin/python -m pytest
+test: $(VENV)/with-test  ## a process a core, a file at a time
+	$(VENV)/bin/python -m pytest --numprocesses auto --dist loadfile
 
 slow: $(VENV)/with-slow  ## what takes minutes: real clusters, an S3 server, processes that are killed
 	$(VENV)/bin/python -m pytest -m slow

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -41,11 +42,35 @@ def hardware(device: torch.device) -> dict[str, Any]:
     return found
 
 
+class _Count:
+    """How many are within the `with`, of all threads."""
+
+    def __init__(self) -> None:
+        self.count, self.lock = 0, threading.Lock()
+
+    def __enter__(self) -> None:
+        with self.lock:
+            self.count += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self.lock:
+            self.count -= 1
+
+
+CORES = torch.get_num_threads()
+_at_work = _Count()
+
+
 @contextmanager
 def one_thread() -> Iterator[None]:
     """Within the `with`, PyTorch computes on one thread: with more, products depend on the number of members."""
-    with threads(1):
+    with threads(1), _at_work:
         yield
+
+
+def cores_each() -> int:
+    """Cores of this process for each of those that compute on one thread now."""
+    return max(1, CORES // max(1, _at_work.count))
 
 
 @contextmanager

@@ -9,7 +9,13 @@ from torch import nn
 from ontogeny.errors import UserError
 from ontogeny.measures import language_skills
 from ontogeny.measures.contract import Checkpoint
-from ontogeny.measures.language_skills import FreeSentences, PairGeneralisation, SentenceLoss, Unscrambling
+from ontogeny.measures.language_skills import (
+    FreeSentences,
+    FreeUnscrambling,
+    PairGeneralisation,
+    SentenceLoss,
+    Unscrambling,
+)
 from ontogeny.models.population import Population
 from ontogeny.streams import Streams
 from ontogeny.tasks.linear_teacher import LinearTeacher
@@ -168,7 +174,10 @@ def plain_complete(population, tokens, given, first, choose=None):
 
 def test_unscrambling_of_known_networks(monkeypatch):
     monkeypatch.setattr(language_skills, "complete", plain_complete)
-    measure = Unscrambling(samples=12)
+
+    def measure(at):
+        return Unscrambling(samples=12)(at) | FreeUnscrambling(samples=12)(at)
+
     at = look(uniform)
     streams = at.streams.of("unscrambling").of("seen")
     words, length, _ = TASK.sentences(at.world, streams, 12)
@@ -220,6 +229,6 @@ def test_another_task_is_refused():
     task = LinearTeacher(strengths=(1.0,), inputs=3, outputs=2)
     population = Population(nn.ParameterList([torch.zeros(2, 3)]))
     at = Checkpoint(population=population, task=task, world=None, streams=Streams((1, 2)), step=0)
-    for measure in (FreeSentences(), PairGeneralisation(), Unscrambling(), SentenceLoss()):
+    for measure in (FreeSentences(), PairGeneralisation(), Unscrambling(), FreeUnscrambling(), SentenceLoss()):
         with pytest.raises(UserError, match="needs TypedLanguage, got LinearTeacher"):
             measure(at)

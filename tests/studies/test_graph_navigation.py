@@ -79,10 +79,12 @@ def test_lengths_without_pairs_are_left_out():
 
 def test_verdicts_on_a_clear_case_and_with_controls_that_fail():
     names = ["stepwise-gap", "gap-from-data", "stitching-grows", "stitching"]
-    assert {judge(CLAIMS[n], {"main": CLEAR}, "desk").verdict for n in names} == {"reproduced"}
-    uncorrected = CLEAR.copy(deep=True)
-    uncorrected["direct"][dict(step=0)] = 0.3  # worse than by chance before anything is known
-    assert judge(CLAIMS["stepwise-gap"], {"main": uncorrected}, "desk").verdict == "invalid"
+    untrained = CLEAR.isel(step=[0])
+    results = {"main": CLEAR, "untrained": untrained}
+    assert {judge(CLAIMS[n], results, "desk").verdict for n in names} == {"reproduced"}
+    uncorrected = untrained.copy(deep=True)
+    uncorrected["direct"][dict(step=0)] = 0.3  # worse than by chance when nothing is known
+    assert judge(CLAIMS["stepwise-gap"], {**results, "untrained": uncorrected}, "desk").verdict == "invalid"
     everywhere = CLEAR.copy(deep=True)
     everywhere["direct"] = 0.7 + 0 * CLEAR.direct  # the gap is there without a cap too
     assert judge(CLAIMS["gap-from-data"], {"main": everywhere}, "desk").verdict == "not reproduced"
@@ -124,7 +126,7 @@ def test_rank_with_temperature_by_hand():
 def test_smoke_scale_runs_and_is_judged_and_drawn(tmp_path):
     prepared = prepare(find("graph-navigation"), "smoke", {}, None, "cpu")
     run(prepared, tmp_path / "run", Nobody())
-    results = {name: load(tmp_path / "run", experiment=name) for name in ("main", "temperature", "ordered")}
+    results = {name: load(tmp_path / "run", experiment=name) for name in prepared.experiments}
     ds = results["main"]
     assert ds.sizes["member"] == 10
     np.testing.assert_allclose(ds.written.sum("outcome", skipna=False).fillna(1), 1)
@@ -133,6 +135,7 @@ def test_smoke_scale_runs_and_is_judged_and_drawn(tmp_path):
     assert (free.blind.fillna(1) == 1).all()
     assert (capped.blind.fillna(0) <= free.blind.fillna(1)).all()
     assert (capped.blind < 1).any()
+    assert results["untrained"].step.values.tolist() == [0]
     bias = results["temperature"].length_bias
     assert (abs(bias) < 1e-6).all()
     verdicts = [judge(claim, results, "smoke") for claim in nav.study.claims]

@@ -117,7 +117,7 @@ def test_what_is_measured_ends_where_a_network_ends():
         short[name] = short[name].where(~gone)
     assert emergence.least_pairs(short).values == pytest.approx([1] * 4, abs=0.01)
     # 420 * sqrt(8) = 1,188 lies after the end: censored, and so later than all that came.
-    late = emergence.time_to(emergence.narrow(short, dict(values=256)), "unscrambled")
+    late = emergence.there(emergence.narrow(short, dict(values=256)), "unscrambled")
     assert np.isinf(late).all()
     assert (emergence.unscrambling_later(short) == 1).all()
     assert verdict("loss-is-smooth", short) == "reproduced"

@@ -1,7 +1,7 @@
 """Skills on a typed language: grammar, types, the pairs that types allow, and putting words in order."""
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Int
 from torch import Tensor
 
 from ontogeny.errors import UserError
@@ -91,52 +91,70 @@ class PairGeneralisation(Measure):
 
 
 class Unscrambling(Measure):
-    """Asks networks to put the words of `samples` new sentences in order, most probable word by word.
+    """Asks networks for each word of `samples` new sentences that are to be put in order, given the right ones before.
 
-    - `unscrambled`: share that is exactly the sentence. Words that may swap places (two subjects, two objects, two
-      phrases) keep it below 1 for the best network too.
-    - `unscrambled_valid`: share that has the words of the sentence, in a grammatical order, of one class.
-    - `word_accuracy`, by `filling`: share of the words that are right, given the right ones before; on sentences with
-      seen pairs, and on such whose values are of the right class but never told of the subject.
+    - `unscrambled`: share whose every word and end is the most probable one, so that it would be written exactly. Words
+      that may swap places (two subjects, two objects, two phrases) keep it below 1 for the best network too.
+    - `word_accuracy`, by `filling`: share of the words that are right; on sentences with seen pairs, and on such whose
+      values are of the right class but never told of the subject.
+
+    Cost: two forward passes over `samples` whole samples.
     """
 
     samples: int = 128
 
     def __call__(self, at: Checkpoint) -> dict[str, Labelled]:
-        """All of it at one checkpoint."""
+        """Both at one checkpoint."""
         task = language_task(at)
-        streams = at.streams.of("unscrambling")
-        accuracy = []
+        accuracy, exact = [], {}
         for filling in FILLINGS:
-            words, length, _ = task.sentences(at.world, streams.of(filling), self.samples, unseen=filling == "unseen")
-            shuffled = task.shuffle(streams.of(filling), words, length)
-            tokens = task.write(words, shuffled, torch.zeros_like(length, dtype=torch.bool))
+            tokens, _, length = _to_unscramble(at, task, self.samples, filling)
             guess = at.population(tokens[..., :-1]).argmax(-1)
             place = torch.arange(1, tokens.shape[-1], device=tokens.device)
             begins = (length + 2)[..., None]
-            asked = (place >= begins) & (place < begins + length[..., None])
+            ends = begins + length[..., None]
+            asked = (place >= begins) & (place < ends)
             right = guess == tokens[..., 1:]
             accuracy.append(average(right.double().flatten(1), asked.flatten(1)))
-            if filling == "seen":
-                exact = (right | ~(asked | (place == begins + length[..., None]))).all(-1)
-                valid = self._valid(at, task, tokens, words, length)
+            exact[filling] = (right | ~(asked | (place == ends))).all(-1)
         return {
-            "unscrambled": Labelled(average(exact.double()), ("member",), unit="share of sentences"),
-            "unscrambled_valid": Labelled(valid, ("member",), unit="share of sentences"),
+            "unscrambled": Labelled(average(exact["seen"].double()), ("member",), unit="share of sentences"),
             "word_accuracy": Labelled(
                 torch.stack(accuracy, -1), ("member", "filling"), {"filling": FILLINGS}, unit="share of words"
             ),
         }
 
-    def _valid(
-        self, at: Checkpoint, task: TypedLanguage, tokens: Tensor, words: Tensor, length: Tensor
-    ) -> Float[Tensor, "member"]:
+
+class FreeUnscrambling(Measure):
+    """Lets networks write the same sentences as `Unscrambling` in order, most probable word by word.
+
+    `unscrambled_valid`: share that has the words of the sentence, in a grammatical order, of one class, be it another
+    sentence than the one that was shuffled. Cost: `samples` whole samples generated, several times that of the other.
+    """
+
+    samples: int = 128
+
+    def __call__(self, at: Checkpoint) -> dict[str, Labelled]:
+        """The share at one checkpoint."""
+        task = language_task(at)
+        tokens, words, length = _to_unscramble(at, task, self.samples, "seen")
         after = torch.full_like(tokens[..., :MOST], task.token("pad"))  # an answer may begin late, and is then cut
         written = torch.cat([complete(at.population, tokens, length + 2, 5), after], -1)
         place = (length + 2)[..., None] + torch.arange(MOST + 1, device=tokens.device)
         answer = written.gather(-1, place)
         same = (task.cut(answer)[..., :MOST].sort(-1).values == words.sort(-1).values).all(-1)
-        return average((same & task.grammatical(answer) & task.same_class(answer)).double())
+        valid = average((same & task.grammatical(answer) & task.same_class(answer)).double())
+        return {"unscrambled_valid": Labelled(valid, ("member",), unit="share of sentences")}
+
+
+def _to_unscramble(
+    at: Checkpoint, task: TypedLanguage, samples: int, filling: str
+) -> tuple[Int[Tensor, "member sample position"], Int[Tensor, "member sample 12"], Int[Tensor, "member sample"]]:
+    """Whole samples with the words of new sentences shuffled, the sentences, and their lengths."""
+    streams = at.streams.of("unscrambling").of(filling)
+    words, length, _ = task.sentences(at.world, streams, samples, unseen=filling == "unseen")
+    shuffled = task.shuffle(streams, words, length)
+    return task.write(words, shuffled, torch.zeros_like(length, dtype=torch.bool)), words, length
 
 
 class SentenceLoss(Measure):

@@ -62,8 +62,11 @@ class PathDiversity(Measure):
 
         diversity, validity = [], []
         for i, temperature in enumerate(self.temperatures):
-            choose = sampled(streams.of(f"temperature {i}"), temperature)
-            paths = generate(at.population, prompts, task.longest + 1, choose)
+            if temperature == 0:  # all samples are the one that is there already
+                paths = first[:, :, None].expand(-1, -1, self.samples, -1).flatten(1, 2)
+            else:
+                choose = sampled(streams.of(f"temperature {i}"), temperature)
+                paths = generate(at.population, prompts, task.longest + 1, choose)
             valid = read_path(paths, many, many_goals, world.edges, end).outcome == 0
             right = valid.unflatten(1, (self.pairs, self.samples)).sum(-1).double() / self.samples
             diversity.append(torch.stack([average(found(paths), kind) for kind in kinds], -1))

@@ -33,8 +33,14 @@ from ontogeny.experiment import Experiment
 from ontogeny.factors import Table
 from ontogeny.labelled import Labelled
 from ontogeny.measures.contract import Measure
-from ontogeny.measures.crossing import crossing, smooth
-from ontogeny.measures.language_skills import FreeSentences, PairGeneralisation, SentenceLoss, Unscrambling
+from ontogeny.measures.language_skills import (
+    FreeSentences,
+    FreeUnscrambling,
+    PairGeneralisation,
+    SentenceLoss,
+    Unscrambling,
+)
+from ontogeny.measures.skill_times import by_seed, curve, exponent_by_seed, last, rise_between, time_to
 from ontogeny.models.transformer import Transformer
 from ontogeny.report.figure import Axis, Band, Figure, Line, Panel, Points, Rule, category, level
 from ontogeny.streams import Streams
@@ -48,6 +54,7 @@ LEVELS = dict(grammar=0.5, types=0.67, pairs=0.75, unscrambled=0.2)  # at which 
 LOW, HIGH = 0.55, 0.95  # a tenth and nine tenths of the way from chance to certainty
 PLAIN = dict(ordered=True, typed=True, unused=0)
 FIRST = 40  # step of the first measurement
+SKILLS: tuple[Measure, ...] = (FreeSentences(), PairGeneralisation(), Unscrambling(), SentenceLoss())
 
 
 def measured(*ends: int, count: int = 25) -> At:
@@ -85,7 +92,7 @@ def experiment(
     lr: float = 2e-3,
     batch: int = 32,
     at: At | None = None,
-    measures: tuple[Measure, ...] = (FreeSentences(), PairGeneralisation(), Unscrambling(), SentenceLoss()),
+    measures: tuple[Measure, ...] = SKILLS,
     seeds_: int = 4,
 ) -> Training:
     """Transformers that learn the language: `updates` says for how long, by number of values."""
@@ -120,15 +127,9 @@ def plain(ds: xr.Dataset) -> xr.Dataset:
     return narrow(ds, PLAIN)
 
 
-def curve(ds: xr.Dataset, skill: str) -> tuple[np.ndarray, np.ndarray]:
-    """Steps after the start, and a skill there, `[member, step]`, each the mean of three measurements."""
-    there = ds[skill].isel(step=ds.step.values > 0)
-    return there.step.values.astype(float), smooth(there.transpose("member", "step").values)
-
-
-def time_to(ds: xr.Dataset, skill: str, at: float | None = None) -> xr.DataArray:
-    """The step at which a skill is there (or reaches another level); infinite if it never does."""
-    return xr.DataArray(crossing(*curve(ds, skill), LEVELS[skill] if at is None else at), dims="member")
+def there(ds: xr.Dataset, skill: str) -> xr.DataArray:
+    """The step at which a skill is there; infinite if it never is."""
+    return time_to(ds, skill, LEVELS[skill])
 
 
 def log(values: xr.DataArray) -> xr.DataArray:
@@ -136,22 +137,17 @@ def log(values: xr.DataArray) -> xr.DataArray:
     return values.copy(data=np.log(values.values))
 
 
-def by_seed(ds: xr.Dataset, values: xr.DataArray, how: str = "mean") -> xr.DataArray:
-    """Mean (or min, or max) over the numbers of values, one value a seed; NaN where one of them is."""
-    return getattr(values.assign_coords(seed=("member", ds.seed.values)).groupby("seed"), how)(skipna=False)
-
-
 def in_order(ds: xr.Dataset) -> xr.DataArray:
     """Whether grammar comes before types and types before unscrambling (1 or 0), a value a network."""
     ds = plain(ds)
-    grammar, types, words = (time_to(ds, skill) for skill in ("grammar", "types", "unscrambled"))
+    grammar, types, words = (there(ds, skill) for skill in ("grammar", "types", "unscrambled"))
     return ((grammar < types) & (types < words)).astype(float)
 
 
 def delay_of_types(ds: xr.Dataset) -> xr.DataArray:
     """ln(t_types / t_grammar), mean over numbers of values, by seed; NaN where either never comes."""
     ds = plain(ds)
-    ratio = time_to(ds, "types") / time_to(ds, "grammar")
+    ratio = there(ds, "types") / there(ds, "grammar")
     return by_seed(ds, log(ratio.where(np.isfinite(ratio))))
 
 
@@ -163,13 +159,6 @@ def most_grammar(ds: xr.Dataset) -> xr.DataArray:
 def last_unscrambled(ds: xr.Dataset) -> xr.DataArray:
     """Share of sentences put in order at the end."""
     return last(ds, "unscrambled")
-
-
-def last(ds: xr.Dataset, name: str) -> xr.DataArray:
-    """The last measurement of every network that is a number, NaN where none is."""
-    known = ds[name].notnull().transpose("member", "step").values
-    place = known.shape[1] - 1 - known[:, ::-1].argmax(1)
-    return ds[name].isel(step=xr.DataArray(place, dims="member")).drop_vars("step")
 
 
 def window(ds: xr.Dataset) -> tuple[xr.DataArray, xr.DataArray]:
@@ -186,7 +175,7 @@ def sudden(ds: xr.Dataset) -> xr.DataArray:
 def together(ds: xr.Dataset) -> xr.DataArray:
     """Whether types and pairs come within a factor exp(0.4) of each other in time (1 or 0), a value a network."""
     ds = plain(ds)
-    types, pairs = time_to(ds, "types"), time_to(ds, "pairs")
+    types, pairs = there(ds, "types"), there(ds, "pairs")
     both = np.isfinite(types) & np.isfinite(pairs)
     near = abs(log(types.where(both, 1.0) / pairs.where(both, 1.0))) < 0.4
     return near.where(both, False).astype(float)
@@ -194,14 +183,7 @@ def together(ds: xr.Dataset) -> xr.DataArray:
 
 def change_in_window(ds: xr.Dataset, name: str) -> xr.DataArray:
     """How much a curve rises while generalisation over pairs makes its way; NaN where that never ends."""
-    begins, ends = window(ds)
-    steps, values = curve(ds, name)
-    rise = []
-    for row, t0, t1 in zip(values, begins.values, ends.values, strict=True):
-        known = np.isfinite(row)
-        at = np.interp(np.log([t0, t1]), np.log(steps[known]), row[known]) if np.isfinite(t1) else [np.nan] * 2
-        rise.append(at[1] - at[0])
-    return xr.DataArray(rise, dims="member")
+    return rise_between(ds, name, *window(ds))
 
 
 def share_of_loss(ds: xr.Dataset) -> xr.DataArray:
@@ -235,14 +217,7 @@ def most_memory(ds: xr.Dataset) -> xr.DataArray:
 def exponent(ds: xr.Dataset) -> xr.DataArray:
     """Slope of ln(time of pairs) on ln(number of values), by seed; NaN where one never comes."""
     ds = plain(ds)
-    times = time_to(ds, "pairs")
-    times = log(times.where(np.isfinite(times))).values
-    log_k, slopes = np.log(ds["values"].values), []
-    for seed in dict.fromkeys(ds.seed.values.tolist()):
-        here = ds.seed.values == seed
-        x = log_k[here] - log_k[here].mean()
-        slopes.append((x * times[here]).sum() / (x * x).sum())
-    return xr.DataArray(slopes, dims="seed")
+    return exponent_by_seed(ds, there(ds, "pairs"), "values")
 
 
 def delay_by_vocabulary(ds: xr.Dataset) -> xr.DataArray:
@@ -250,25 +225,19 @@ def delay_by_vocabulary(ds: xr.Dataset) -> xr.DataArray:
     few = int(ds["values"].values.min())
     with_, without = (narrow(ds, PLAIN | dict(values=few, unused=n)) for n in (int(ds.unused.max()), 0))
     assert with_.seed.values.tolist() == without.seed.values.tolist()
-    return abs(log(time_to(with_, "pairs") / time_to(without, "pairs").values))
+    return abs(log(there(with_, "pairs") / there(without, "pairs").values))
 
 
 def excess_exponent(ds: xr.Dataset) -> xr.DataArray:
     """Exponent of the simulated half points less that of the limit, by seed, with the most entities."""
-    found = []
-    entities = ds.entities.values == ds.entities.values.max()
-    for seed in dict.fromkeys(ds.seed.values.tolist()):
-        here = ds.isel(member=(ds.seed.values == seed) & entities)
-        x = np.log(here["values"].values)
-        slopes = [np.polyfit(x, np.log(here[name].values), 1)[0] for name in ("half_point", "expected")]
-        found.append(slopes[0] - slopes[1])
-    return xr.DataArray(found, dims="seed")
+    ds = ds.isel(member=ds.entities.values == ds.entities.values.max())
+    return exponent_by_seed(ds, ds.half_point, "values") - exponent_by_seed(ds, ds.expected, "values")
 
 
 def unscrambling_later(ds: xr.Dataset) -> xr.DataArray:
     """Whether pairs are there before words can be put in order (1 or 0), a value a network."""
     ds = plain(ds)
-    return (time_to(ds, "pairs") < time_to(ds, "unscrambled")).astype(float)
+    return (there(ds, "pairs") < there(ds, "unscrambled")).astype(float)
 
 
 def pairs_read(step: float, batch: int) -> float:
@@ -320,7 +289,7 @@ def scaling_figure(results: dict[str, xr.Dataset]) -> Figure:
         look: dict[str, Any] = dict(name=f"K = {k}", colour=level(i, of=len(sizes)))
         by_step.append(Line(steps[known], np.median(rows[:, known], 0), **look))
         collapsed.append(Line(steps[known] / np.sqrt(k), np.median(rows[:, known], 0), **look))
-        points.append(time_to(here, "pairs").values)
+        points.append(there(here, "pairs").values)
     finite = [t[np.isfinite(t)] for t in points]
     shown = [(k, t) for k, t in zip(sizes, finite, strict=True) if len(t)]
     graphs = results["percolation"]
@@ -433,7 +402,16 @@ study = Study(
         ),
         desk=scale(experiment(updates=DESK), entities=(16, 32), values=(32, 96, 256), draws=50, count=4),
         gpu=scale(
-            experiment(updates=GPU, control=20_000, entities=100, width=128, lr=1e-3, batch=128, seeds_=5),
+            experiment(
+                updates=GPU,
+                control=20_000,
+                entities=100,
+                width=128,
+                lr=1e-3,
+                batch=128,
+                measures=(*SKILLS, FreeUnscrambling()),
+                seeds_=5,
+            ),
             entities=(100,),
             values=tuple(GPU),
             draws=50,

@@ -6,6 +6,7 @@ Tracing changes torch's modules for a while: it is done before cohorts advance s
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -15,8 +16,10 @@ from torch import Tensor
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from ontogeny.errors import CannotCompile
+from ontogeny.machine import CORES, cores_each, threads
 from ontogeny.models.population import Population
 from ontogeny.tasks.contract import Batch
+from ontogeny.training.halved_products import halve_products
 from ontogeny.training.objectives import Objective
 from ontogeny.training.optimizers import Columns, Optimizer
 from ontogeny.training.settle import settle
@@ -74,6 +77,8 @@ class Trace:
             self.graph = tracer(*self.arguments)
         except Exception as error:
             raise CannotCompile(_reason(error)) from error
+        if CORES > 1 and population.members == 1 and population.flat.device.type == "cpu":
+            halve_products(self.graph)
 
     @property
     def operations(self) -> int:
@@ -128,7 +133,7 @@ def compiled_update(
     program = _programs[address]
 
     def call(batch: Batch, columns: Columns) -> Float[Tensor, "member"]:
-        with torch.no_grad():
+        with torch.no_grad(), threads(min(2, cores_each())) if population.members == 1 else nullcontext():
             return program(*held, *_tensors(batch), *columns.values())[0]
 
     return call

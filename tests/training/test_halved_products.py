@@ -1,0 +1,92 @@
+"""Halved products: the same bits on two cores as on one, and small products left as they are."""
+
+import pytest
+import torch
+from torch.fx.experimental.proxy_tensor import make_fx
+
+from ontogeny import Training, seeds
+from ontogeny.machine import threads
+from ontogeny.models.mlp import MLP
+from ontogeny.tasks.linear_teacher import LinearTeacher
+from ontogeny.training import halved_products
+from ontogeny.training.halved_products import BMM, halve_products, halves_agree
+from ontogeny.training.objectives import SquaredError
+from ontogeny.training.optimizers import AdamW
+
+CPU = torch.device("cpu")
+
+
+def products(graph: torch.fx.GraphModule) -> list[tuple[int, ...]]:
+    return [tuple(node.args[0].meta["val"].shape) for node in graph.graph.find_nodes(op="call_function", target=BMM)]
+
+
+def layer(x: torch.Tensor, w: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """A product and, as in a backward pass, one with its first matrix turned around."""
+    y = torch.bmm(x, w)
+    return y, torch.bmm(x.mT, y)
+
+
+def traced(members: int, rows: int):
+    generator = torch.Generator().manual_seed(0)
+    x, w = (torch.randn(members, *shape, generator=generator) for shape in ((rows, 64), (64, 256)))
+    return make_fx(layer, tracing_mode="fake")(x, w), (x, w)
+
+
+def test_large_products_of_a_lone_member_are_halved_and_give_the_same_bits():
+    graph, given = traced(1, 704)
+    with threads(1):
+        whole = graph(*given)
+        halve_products(graph)
+        nodes = graph.graph.find_nodes(op="call_function", target=BMM)
+        assert [node.args[0].args[1] for node in nodes] == [[2, 352, 64], [2, 32, 704]]
+        apart = graph(*given)
+    with threads(2):
+        beside = graph(*given)
+    for a, b, c in zip(whole, apart, beside, strict=True):
+        assert torch.equal(a, b)
+        assert torch.equal(a, c)
+
+
+@pytest.mark.parametrize(("members", "rows"), [(2, 704), (1, 10), (1, 703)])
+def test_company_and_small_products_are_left_alone(members, rows):
+    graph, _ = traced(members, rows)
+    before = graph.code
+    halve_products(graph)
+    kept = [node for node in graph.graph.find_nodes(op="call_function", target=BMM) if "val" in node.meta]
+    assert len(kept) == (1 if rows == 703 else 2)  # of the second, the rows are the 64 columns of the first
+    assert (graph.code == before) == (rows != 703)
+
+
+def test_a_product_whose_halves_would_differ_is_left_alone(monkeypatch):
+    monkeypatch.setattr(halved_products, "halves_agree", lambda *_: False)
+    graph, _ = traced(1, 704)
+    before = products(graph)
+    halve_products(graph)
+    assert products(graph) == before
+
+
+def test_halves_are_told_to_differ_where_they_do(monkeypatch):
+    bmm = torch.bmm
+    monkeypatch.setattr(torch, "bmm", lambda x, w: bmm(x, w) + (1e-3 if len(x) == 2 else 0.0))
+    assert not halves_agree(128, 64, 32, (64, 1), (32, 1), torch.float32)
+
+
+def test_a_lone_member_has_its_bits_in_company():
+    def after(members: list[int]):
+        training = Training(
+            factors=seeds(3),
+            task=LinearTeacher(strengths=(2.0, 1.0), inputs=64, outputs=64),
+            model=MLP(layers=2, width=128, activation="gelu"),
+            objective=SquaredError(),
+            optimizer=AdamW(lr=0.01),
+            batch=256,
+            steps=6,
+        )
+        rows = training.factors.rows()
+        with threads(1):
+            cohort = training.open([rows[i] for i in members], CPU, True)
+            for _ in range(6):
+                cohort.update()
+        return cohort.population.flat
+
+    assert torch.equal(after([1])[0], after([0, 1, 2])[1])
