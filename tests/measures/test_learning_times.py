@@ -3,11 +3,7 @@
 import numpy as np
 import pytest
 
-<<<<<<< HEAD
-from ontogeny.measures.learning_times import amount_until, in_order, lasting_time
-=======
-from ontogeny.measures.learning_times import first_time, in_order, lasting_time, order_score
->>>>>>> shattered
+from ontogeny.measures.learning_times import amount_until, first_time, in_order, lasting_time, order_score
 
 NAN = np.nan
 
@@ -54,14 +50,14 @@ def test_order(times, expected):
     assert in_order(np.array(times)).item() is expected
 
 
-<<<<<<< HEAD
 def test_amounts_until_two_in_succession_by_hand():
     error = np.array([[1.0, 0.4, 0.9, 0.5, 0.3, 0.8], [1.0, 0.4, 0.9, 0.4, 0.9, 0.1], [0.2, NAN, 0.2, 0.2, NAN, NAN]])
     amount = np.array([[0, 3, 5, 9, 9, 12], [0, 1, 2, 3, 4, 5], [7, 8, 9, 10, 11, 12]])
     found, reached = amount_until(error, amount, 0.5)
     assert found.tolist() == [9, 5, 9]  # lucky once is not enough; all that was spent; over a gap nothing is known
     assert reached.tolist() == [True, False, True]
-=======
+
+
 @pytest.mark.parametrize(
     ("reached", "hold", "expected"),
     [
@@ -95,4 +91,3 @@ def test_first_times(reached, hold, expected):
 )
 def test_order_scores(times, expected):
     np.testing.assert_array_equal(order_score(np.array([times, [1.0, 2.0, 3.0]])), [expected, 1])
->>>>>>> shattered

@@ -33,7 +33,6 @@ def in_order(times: Float[np.ndarray, "*any event"]) -> Bool[np.ndarray, "*any"]
         return np.asarray((np.diff(times, axis=-1) > 0).all(-1))
 
 
-<<<<<<< HEAD
 def amount_until(
     error: Float[np.ndarray, "*any step"], amount: Real[np.ndarray, "*any step"], level: float
 ) -> tuple[Float[np.ndarray, "*any"], Bool[np.ndarray, "*any"]]:
@@ -43,13 +42,12 @@ def amount_until(
     record is not learning. Where there are none, all that was spent, a lower bound: the second array is False there. A
     record that is NaN is none of the two.
     """
-    low = error <= level
-    both = low[..., :-1] & low[..., 1:]
-    reached = both.any(-1)
-    first = np.where(reached, np.argmax(both, -1), error.shape[-1] - 1)
-    found = np.take_along_axis(np.asarray(amount, float), first[..., None], -1)[..., 0]
-    return found, np.asarray(reached)
-=======
+    last = error.shape[-1] - 1
+    place = first_time(error <= level, np.arange(last + 1), hold=2)
+    index = np.minimum(place, last).astype(int)[..., None]
+    return np.take_along_axis(np.asarray(amount, float), index, -1)[..., 0], np.isfinite(place)
+
+
 def first_time(
     reached: Bool[np.ndarray, "*any step"], steps: Real[np.ndarray, "step"], hold: int = 1
 ) -> Float[np.ndarray, "*any"]:
@@ -73,4 +71,3 @@ def order_score(times: Float[np.ndarray, "*any event"]) -> Float[np.ndarray, "*a
     one, other = times[..., :-1], times[..., 1:]
     score = ((one < other).astype(float) - (one > other)).mean(-1)
     return np.where(np.isnan(times).any(-1), np.nan, score)
->>>>>>> shattered
