@@ -398,7 +398,7 @@ def heads_figure(results: dict[str, xr.Dataset]) -> Figure:
     panels = []
     for degree, name in list(CLASSES.items())[1:]:
         other = last.sel(degree=degree).values
-        rank = np.mean([spearmanr(one, two).statistic for one, two in zip(linear, other, strict=True)])
+        rank = np.mean([spearmanr(one, two)[0] for one, two in zip(linear, other, strict=True)])
         points = Points(linear.ravel(), other.ravel(), colour=colour_of("mixed"))
         panels.append(
             Panel(
