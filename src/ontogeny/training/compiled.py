@@ -31,7 +31,7 @@ SECONDS_TO_LOAD = 12.0  # the compiler, once a run
 SECONDS_AN_OPERATION = 0.05  # to compile: 0.04 to 0.07 for traces of 195 to 580 operations, on two cores
 
 # A thread a cohort; and a wrapper in C++, for the one in Python holds the interpreter while kernels run.
-# What the C++ compiler can do is not tried out first, and no tiling is searched for: both cost seconds and change nothing.
+# What the C++ compiler can do is not tried out first, and no tiling is searched for: that took seconds for nothing.
 OPTIONS = {
     "cpp.threads": 1,
     "cpp_wrapper": True,
