@@ -1,4 +1,4 @@
-"""Oracles: rotations, scalings, chords of a circle, SciPy's correlation, and the look-up table that passes for a ring."""
+"""Oracles: rotations, scalings, chords of a circle, SciPy's correlation, a look-up table that passes for a ring."""
 
 import numpy as np
 import pytest

@@ -16,7 +16,7 @@ def made(seed, **fields):
 
 
 def test_facts_by_walking_along_the_ring(seed):
-    task, world, batch = made(seed)
+    _, world, batch = made(seed)
     for member in range(2):
         ring = world.entity_at[member].tolist()
         assert sorted(ring) == list(range(12))

@@ -77,9 +77,9 @@ def value_changes(
 ) -> Float[Tensor, "member edit width"]:
     r"""The change $\delta$ of the value at the last position that makes the network answer `targets` there.
 
-    Adam at rate 0.1 makes $-\ln p(\text{target}) + \text{penalty}\,\|\delta\|^2$ small, from $\delta = 0$; an edit stops
-    once p is above `enough`, or after so many `updates`. To stop is part of the method: a larger $\delta$ does more harm
-    whatever it writes.
+    Adam at rate 0.1 makes $-\ln p(\text{target}) + \text{penalty}\,\|\delta\|^2$ small, from $\delta = 0$; an edit
+    stops once p is above `enough`, or after so many `updates`. To stop is part of the method: a larger $\delta$ does
+    more harm whatever it writes.
 
     Source: Meng et al., arXiv 2202.05262, equation 4, with a penalty for its clamp and no prefixes.
     """

@@ -140,8 +140,11 @@ class FactEditing(Measure):
             name: Labelled(value.double().where(fit, torch.nan).unflatten(1, shape), EDITS, coords)
             for name, value in found.items()
         }
-        return measured | self._profile(task, world, every, right, after, fit & found["success"].bool())\
+        return (
+            measured
+            | self._profile(task, world, every, right, after, fit & found["success"].bool())
             | self._maps(world, every, states, after)
+        )
 
     def _after(self, at: Checkpoint, table: Tensor, keys: Tensor, reading: Tensor, change: Tensor) -> Aftermath:
         """The whole table of facts after every edit, some edits at a time."""
@@ -174,10 +177,9 @@ class FactEditing(Measure):
         among = counted[..., None] & ~world.held[:, None]
         fall = right[:, None].double() - (after.answers == world.answers[:, None]).double()
         shape = (len(self.distances), -1)
-        rows = [
-            average(fall.unflatten(1, shape).flatten(2), (among & (apart.flatten(2) == d)).unflatten(1, shape).flatten(2))
-            for d in range(task.entities // 2 + 1)
-        ]
+        fall = fall.unflatten(1, shape).flatten(2)
+        near = [among & (apart.flatten(2) == d) for d in range(task.entities // 2 + 1)]
+        rows = [average(fall, here.unflatten(1, shape).flatten(2)) for here in near]
         coords = {"distance": self.distances, "ring_distance": range(len(rows))}
         dims = ("member", "distance", "ring_distance")
         return {"recall_profile": Labelled(torch.stack(rows, -1), dims, coords, unit="share")}

@@ -81,9 +81,7 @@ class CyclicFacts(Task):
                 f"CyclicFacts: {self.entities} entities and a reach of {self.reach}: give more than twice the reach"
             )
         if not 0 <= self.held_out <= 0.5:
-            raise UserError(
-                f"CyclicFacts: held_out is at most 0.5, for inverses are trained on: got {self.held_out}"
-            )
+            raise UserError(f"CyclicFacts: held_out is at most 0.5, for inverses are trained on: got {self.held_out}")
         if self.facts not in ("ring", "shuffled"):
             raise UserError(f"CyclicFacts: facts are ring or shuffled, got {self.facts!r}")
 
