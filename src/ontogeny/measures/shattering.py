@@ -19,7 +19,7 @@ def shattering(
     apart by a factor 1 + e. `without` names a point in each set whose distances do not count, such as the one that was
     meant to move. NaN where all points were one.
 
-    Source: Nishi et al., arXiv 2410.17194, equation 1.
+    Source: Nishi et al., arXiv 2410.17194.
     """
     old, new = (squared_distances(points.double()).sqrt() for points in (before, after))
     change = new - old

@@ -66,7 +66,7 @@ class CyclicFacts(Task):
 
     Latent: `fact [member, sample]`.
 
-    Source: Nishi et al., arXiv 2410.17194, section 3, with one ring.
+    Source: Nishi et al., arXiv 2410.17194, with one ring.
     """
 
     entities: int = 32
