@@ -45,9 +45,9 @@ def test_a_key_gets_its_value_and_the_others_move_as_little_as_they_can(seed):
 
 
 def test_moment_by_hand():
-    keys = torch.tensor([[3.0, 0.0], [0.0, 1.0]])
-    # Mean outer product diag(4.5, 0.5), of mean diagonal 2.5.
-    torch.testing.assert_close(key_moment(keys, ridge=0.2), torch.tensor([[5.0, 0.0], [0.0, 1.0]]))
+    keys = torch.tensor([[3.0, 0.0], [0.0, 1.0], [0.0, 0.0]])
+    # Mean outer product diag(3, 1 / 3), of mean diagonal 5 / 3.
+    torch.testing.assert_close(key_moment(keys, ridge=0.3), torch.tensor([[3.5, 0.0], [0.0, 5 / 6]]))
 
 
 @torch.no_grad()

@@ -175,16 +175,14 @@ def test_what_distance_alone_explains_does_not_count():
     assert verdict("harm-by-shattering", apart) == "not reproduced"
 
 
-def test_other_edits_to_the_same_distance_by_hand():
-    # Two edits at one distance: R is 0 and 1, the fall 0 and 1 in one network; exchanged it is the other way round.
-    one = drawn()
-    one = one.sel(distance=[0, 1]).isel(edit=slice(0, 3))
-    r = np.array([0.0, 1.0, 2.0])
-    for name in ("shattering_others", "inference_fall"):
-        one[name] = one[name].where(one.step < 300, xr.DataArray(r, dims="edit"))
-    assert rs.harm_by_shattering(one).values == pytest.approx(1.0)
-    # (1, 2, 0) and (2, 0, 1) against (0, 1, 2): both have a correlation of -0.5.
-    assert rs.harm_by_others(one).values == pytest.approx(-0.5)
+def test_harm_within_distances_by_hand():
+    # R is (0, 1, 2) at one distance and (10, 11, 12) at another, the fall (0, 2, 1) and (0, 2, 1) less 10.
+    one = drawn().sel(distance=[0, 1, 2]).isel(edit=slice(0, 3))
+    far = 10.0 * (one.distance == 2)
+    for name, values, sign in (("shattering_others", [0.0, 1.0, 2.0], 1), ("inference_fall", [0.0, 2.0, 1.0], -1)):
+        one[name] = one[name].where(one.step < 300, xr.DataArray(values, dims="edit") + sign * far)
+    # (-1, 0, 1) and (-1, 1, 0), twice: 1 / 2. Over both distances together it would be close to -1.
+    assert rs.harm_by_shattering(one).values == pytest.approx(0.5)
 
 
 def test_smoke_scale_runs_and_is_drawn(tmp_path):

@@ -17,8 +17,10 @@ Two more networks tell what it takes. With little decay a network remembers the 
 hurt it less? With shuffled facts and strong decay there is as much to remember and no ring to contradict: what edits
 break there is broken by something else than geometry.
 
-An edit to distance 0, which asks for the old answer, is the control: editing by itself must change nothing. Claims are
-about edits that succeeded, for those that failed distort too.
+An edit to distance 0, which asks for the old answer, is the control: editing by itself must change nothing. That is a
+weak one where the network is sure of its answer, since ROME then stops before its first step. Harm by R is compared
+among edits to the same distance, which could explain both. Claims are about edits that succeeded, for those that
+failed distort too.
 
 To vary it: `experiment(...)` below, with other rings, decays, distances or depths; `FactEditing(layer=1)` edits the
 last block, too late to distort much.
@@ -64,7 +66,7 @@ def experiment(
     every: int = 100,
     distances: tuple[int, ...] = (0, 1, 2, 4, 8, 16),
     edits: int = 32,
-    at_once: int = 4_096,
+    at_once: int = 1_024,
     seeds_: int = 4,
 ) -> Training:
     """Networks with a ring and strong decay, with little decay, and with shuffled facts; all are edited near the end.
@@ -107,7 +109,8 @@ def structured(ds: xr.Dataset) -> xr.DataArray:
 
 def structure_of_shuffled(ds: xr.Dataset) -> xr.DataArray:
     """Ring correlation and held-out accuracy, the larger, in units of what they are allowed: 0.2 and 0.12."""
-    return np.maximum(ring_held(ds) / 0.2, inferred(ds) / 0.12)
+    ring, held = ring_held(ds) / 0.2, inferred(ds) / 0.12
+    return ring.where(ring >= held, held)
 
 
 def remembered(ds: xr.Dataset) -> xr.DataArray:
@@ -161,7 +164,8 @@ def inference_lost(ds: xr.Dataset) -> xr.DataArray:
 def lost_by_nothing(ds: xr.Dataset) -> xr.DataArray:
     """The larger fall, of held-out or of trained facts, after edits to the old answer."""
     none = edited(ds).sel(distance=0, drop=True)
-    return np.maximum(none.inference_fall.mean("edit"), none.recall_fall.mean("edit"))
+    inference, recall = none.inference_fall.mean("edit"), none.recall_fall.mean("edit")
+    return inference.where(inference >= recall, recall)
 
 
 def rows(values: xr.DataArray) -> np.ndarray:
@@ -181,7 +185,11 @@ def trend(ds: xr.Dataset) -> xr.DataArray:
 
 
 def within(ds: xr.Dataset, name: str) -> xr.DataArray:
-    """A quantity of edits less its mean at their distance: what distance explains of it is gone."""
+    """A quantity of edits less its mean at their distance.
+
+    What distance explains of a correlation is gone. To pair edits with others to the same distance is then no control:
+    n edits that all succeeded give -r / (n - 1) whatever they did.
+    """
     values = succeeded(ds, name)
     return values - values.mean("edit")
 
@@ -195,13 +203,6 @@ def harm_beyond_size(ds: xr.Dataset) -> xr.DataArray:
     """The same given the size of the edit."""
     names = ("shattering_others", "inference_fall", "change_norm")
     return of_members(partial(*(rows(within(ds, name)) for name in names)))
-
-
-def harm_by_others(ds: xr.Dataset) -> xr.DataArray:
-    """The same with the R of another edit to the same distance, mean over which other."""
-    r, fall = within(ds, "shattering_others"), rows(within(ds, "inference_fall"))
-    found = [pearson(rows(r.roll(edit=i)), fall) for i in range(1, r.sizes["edit"])]
-    return of_members(np.mean(found, 0))
 
 
 def recall_lost(ds: xr.Dataset, distance: int | None = None) -> xr.Dataset:
@@ -295,7 +296,7 @@ def harm_figure(results: Mapping[str, xr.Dataset]) -> Figure:
     return Figure(
         "An edit shifts the other entities, and what was known of them is lost as they move",
         [
-            Panel("Shattering", x=x, y=Axis("R of the other entities"), marks=apart),
+            Panel("Shattering", x=x, y=Axis("R of the other entities", log=True), marks=apart),
             Panel("Recall about other subjects", x=x, y=Axis("fall in accuracy"), marks=lost),
             Panel("Edit by edit", x=Axis("R of the other entities"), y=Axis("fall in held-out accuracy"), marks=each),
         ],
@@ -327,7 +328,7 @@ study = Study(
     ],
     scales=dict(
         smoke=experiment(
-            entities=12, reach=2, width=16, steps=12, every=4, distances=(0, 1, 3), edits=3, at_once=512, seeds_=2
+            entities=12, reach=2, width=16, steps=12, every=4, distances=(0, 1, 3), edits=3, seeds_=2
         ),
         desk=experiment(),
         gpu=experiment(
@@ -363,23 +364,17 @@ study = Study(
             ),
         ),
         Claim(
-            "much-more-with-distance", "that correlation is over 0.3", trend, where=RING, above=0.3, decides="mean",
-            gate=alike,
-            control=Control(
-                "with shuffled facts it is within 0.15 of 0", where=SHUFFLED, between=(-0.15, 0.15)
-            ),
+            "much-more-with-distance", "R grows much with the distance: that correlation is over 0.3", trend,
+            where=RING, above=0.3, decides="mean", gate=alike,
+            control=Control("with shuffled facts it is within 0.15 of 0", where=SHUFFLED, between=(-0.15, 0.15)),
         ),
         Claim(
             "harm-by-shattering", "R tells which edits cost more inference: a correlation over 0.4 within networks",
             harm_by_shattering, where=RING, above=0.4, gate=known,
-            control=Control(
-                "the R of another edit to the same distance does not: within 0.1 of 0", harm_by_others,
-                between=(-0.1, 0.1),
-            ),
         ),
         Claim(
-            "harm-beyond-size", "and over 0.2 among edits of the same size", harm_beyond_size, where=RING, above=0.2,
-            gate=known,
+            "harm-beyond-size", "R tells it among edits of the same size too: a partial correlation over 0.2",
+            harm_beyond_size, where=RING, above=0.2, gate=known,
         ),
         Claim(
             "fragile-by-decay", "with strong decay edits cost over 0.02 more recall than with little", more_with_decay,
