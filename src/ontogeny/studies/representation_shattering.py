@@ -301,7 +301,7 @@ def harm_figure(results: Mapping[str, xr.Dataset]) -> Figure:
             Panel("Edit by edit", x=Axis("R of the other entities"), y=Axis("fall in held-out accuracy"), marks=each),
         ],
         caption="Edits that succeeded; line: mean over seeds; band: their range. Dashed: a random change of rank one "
-        "that is as large, mean over seeds. On the right the edits of all seeds.",
+        "that is as large, mean over seeds. On the right all edits of the networks with ring and decay 1.",
     )
 
 
