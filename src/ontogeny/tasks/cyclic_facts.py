@@ -102,9 +102,9 @@ class CyclicFacts(Task):
 
     @property
     def shape(self) -> Shape:
-        """A token for every entity and relation; two go in."""
+        """A token for every entity and relation; two go in, and the answer comes after the second."""
         size = self.entities + self.relations
-        return Shape(outputs=size, vocabulary=size, length=2)
+        return Shape(outputs=size, vocabulary=size, length=2, since=1)
 
     @property
     def steps(self) -> Int[Tensor, "relation"]:
