@@ -45,6 +45,9 @@ def test_effects_counted_by_hand():
     assert found["shattering"].item() > 0.5
     failed = effects(task, world, torch.tensor([[2]]), torch.tensor([[0]]), right, states, Aftermath(after, moved))
     assert not failed["success"].item()
+    # Of two held-out facts the lost one is of subject 2: an edit of (2, -1) leaves it out; that of 0 is still right.
+    own = effects(task, world, torch.tensor([[5]]), torch.tensor([[0]]), right, states, Aftermath(after, moved))
+    assert own["inference_fall"].item() == 0.0
 
 
 def test_ring_distances_by_hand():
