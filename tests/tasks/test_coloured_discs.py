@@ -70,7 +70,8 @@ def test_a_picture_is_of_what_is_told(seed):
     true = (batch.inputs[0, :, :3] + 1) / 2
     assert (middle - true)[large].abs().max() < 0.01
     assert images[:, :, 0, 0].mean().item() == pytest.approx(0.9, abs=0.01)
-    assert torch.equal(to_net(images), batch.targets[0].clamp(-1, 1))
+    assert torch.equal(to_net(images), batch.targets[0])
+    assert from_net(torch.full((1, 12), 3.0)).unique().tolist() == [2.0]
 
 
 def test_masked_is_a_share_of_small_red_discs(seed):

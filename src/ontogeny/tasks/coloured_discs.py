@@ -16,6 +16,7 @@ from ontogeny.errors import UserError
 from ontogeny.parts import PerMember
 from ontogeny.streams import Streams
 from ontogeny.tasks.contract import Batch, Shape, Task
+from ontogeny.tasks.shared_draws import each_seed_once
 
 COMBINATIONS = ("red large", "red small", "blue large", "blue small")
 """By number: 2 * (it is blue) + (it is small)."""
@@ -117,12 +118,13 @@ class ColouredDiscs(Task):
     ) -> tuple[Float[Tensor, "member sample 3"], Float[Tensor, "member sample"], Pictures]:
         """Colours, radii and pictures (from 0 to 1) of the combinations named by their numbers, `[sample]`."""
         size = combination.shape[0]
+        own, place = each_seed_once(streams)
         width = _each(self.colour_signal, streams)[:, None, None] / 8.0
-        colour = self.colours(streams)[:, combination] + width * _within(streams, "colour", (size, 3))
-        radius = self.radii(streams)[:, combination] + self.radius_spread * _within(streams, "radius", (size,))
-        centre = (0.05 * streams.normal("centre", (size, 2)).double()).clamp(-0.5, 0.5)
+        colour = self.colours(streams)[:, combination] + width * _within(own, "colour", (size, 3))[place]
+        radius = self.radii(streams)[:, combination] + self.radius_spread * _within(own, "radius", (size,))[place]
+        centre = (0.05 * own.normal("centre", (size, 2)).double()).clamp(-0.5, 0.5)[place]
         images = render(colour, radius, centre, self.pixels, background=self.background).float()
-        noise = 1e-3 * streams.normal("pixels", (size, *images.shape[2:]))
+        noise = 1e-3 * own.normal("pixels", (size, *images.shape[2:]))[place]
         return colour, radius, (images + noise).clamp(0.0, 1.0)
 
 
@@ -137,9 +139,9 @@ def to_net(images: Pictures) -> Float[Tensor, "*sample pixel"]:
 
 
 def from_net(rows: Float[Tensor, "*sample pixel"]) -> Pictures:
-    """The inverse of `to_net`; what lies outside -1 to 1 ends at 0 and 1."""
+    """The inverse of `to_net`. What lies outside of -1 to 1 is not clipped: too much of a colour stays so."""
     pixels = math.isqrt(rows.shape[-1] // 3)
-    return (0.5 * (rows + 1.0)).clamp(0.0, 1.0).unflatten(-1, (3, pixels, pixels))
+    return (0.5 * (rows + 1.0)).unflatten(-1, (3, pixels, pixels))
 
 
 def _each(value: PerMember, streams: Streams) -> Float[Tensor, "member"]:

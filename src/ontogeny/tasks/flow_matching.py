@@ -12,6 +12,7 @@ import torch
 from ontogeny.errors import UserError
 from ontogeny.streams import Streams
 from ontogeny.tasks.contract import Batch, Shape, Task
+from ontogeny.tasks.shared_draws import each_seed_once
 
 
 class FlowMatching(Task):
@@ -50,8 +51,9 @@ class FlowMatching(Task):
     def sample(self, world: Any, streams: Streams, size: int) -> Batch:
         """`size` mixtures a member."""
         batch = self.task.sample(world, streams, size)
-        t = streams.uniform("time", (size, 1))
-        noise = streams.normal("noise", (size, self.task.shape.outputs))
+        own, place = each_seed_once(streams)
+        t = own.uniform("time", (size, 1))[place]
+        noise = own.normal("noise", (size, self.task.shape.outputs))[place]
         mixed = (1.0 - t) * noise + t * batch.targets
         inputs = torch.cat([mixed, t, batch.inputs], -1)
         return Batch(inputs=inputs, targets=batch.targets, weights=batch.weights, latents=batch.latents)
