@@ -44,7 +44,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from scipy.stats import spearmanr
+from scipy.stats import rankdata
 
 from ontogeny import Claim, Control, Gate, Paper, Study, Training, factor, seeds, zipped
 from ontogeny.claims import unfold
@@ -398,7 +398,9 @@ def heads_figure(results: dict[str, xr.Dataset]) -> Figure:
     panels = []
     for degree, name in list(CLASSES.items())[1:]:
         other = last.sel(degree=degree).values
-        rank = np.mean([spearmanr(one, two).statistic for one, two in zip(linear, other, strict=True)])
+        rank = np.mean(
+            [np.corrcoef(rankdata(one), rankdata(two))[0, 1] for one, two in zip(linear, other, strict=True)]
+        )
         points = Points(linear.ravel(), other.ravel(), colour=colour_of("mixed"))
         panels.append(
             Panel(
