@@ -86,6 +86,8 @@ def test_overprompting_elicits_what_plain_prompts_do_not():
     assert (found["capability"][:, 0] == 1).all()
     less = measured(reluctant, factors=(1.0, 0.5, 0.7, 1.4))
     assert (less["capability"][:, 0] == 0).all()
+    # As far in a random direction of colours and radius, it is no small blue disc in either member.
+    assert (found["capability"][:, 3] == 0).all()
     # Small red is drawn at z = -0.75 already; moved by twice the whole difference it gets to 1.25, right.
     assert (found["capability"][:, 2] == 1).all()
     assert (measured(reluctant, strengths=(0.5, 1.0))["capability"][:, 2] == 0).all()

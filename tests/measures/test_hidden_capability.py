@@ -17,14 +17,15 @@ def after(i, share=0.9):
     return [share * (j >= i) for j in range(7)]
 
 
-def drawn(prompts, plain, random=None, seed=None, way=None):
+def drawn(prompts, plain, random=None, seed=None, way=None, vector=None):
     """A dataset with a member for each row, drawing the unseen combination by prompts, plainly and at random."""
     n = len(prompts)
-    right, capability = np.zeros((n, 7, 4)), np.zeros((n, 7, 3))
+    right, capability = np.zeros((n, 7, 4)), np.zeros((n, 7, 4))
     right[:, :, 3], right[:, :, 0] = plain, 1.0
     capability[:, :, 0] = prompts
     capability[:, :, 1] = NEVER if random is None else random
-    capability[:, :, 2] = 1.0
+    capability[:, :, 2] = 0.7 * np.array(after(1)) if vector is None else vector
+    capability[:, :, 3] = 0.3
     z = np.zeros((n, 7, 4, 2))
     z[:, :, 3] = np.zeros((7, 2)) if way is None else way
     return xr.Dataset(
@@ -69,9 +70,14 @@ def test_one_lucky_measurement_is_not_yet_a_capability():
 
 
 def test_what_random_directions_gain():
-    # Capability appears at measurements 2 and 3: there random scores 0.3 and 0.5, the plain prompt 0.1 and 0.2.
+    # By prompts capability appears at measurements 2 and 3: random scores 0.3 and 0.5, the plain prompt 0.1 and 0.2.
     random, plain = [1, 1, 0.3, 0.5, 1, 1, 1], [0, 0, 0.1, 0.2, 0.9, 0.9, 0.9]
-    assert m.random_gain(drawn([after(2)], [plain], [random])).values == pytest.approx([0.25])
+    ds = drawn([after(2)], [plain], [random])
+    assert m.random_gain(ds).values == pytest.approx([0.25])
+    # By the vector at 1 and 2, where a random one scores 0.3.
+    assert m.random_gain(ds, "vector").values == pytest.approx([0.25])
+    assert m.hidden(ds, "vector").values == pytest.approx([np.log(160 / 20)])
+    assert m.pairs(ds, "vector").item() == 1
 
 
 def bent(i):
@@ -82,10 +88,10 @@ def bent(i):
 def test_turns_and_what_is_there_before():
     prompts = [[0, 0.1, 0.4, 0.9, 1, 1, 1]]
     ds = drawn(prompts, [NEVER], way=bent(3))
-    assert m.turn(ds).entry.tolist() == [3]
-    assert m.turn(ds).angle == pytest.approx([90])
     assert m.before_the_turn(ds).values == pytest.approx([0.4])
     assert m.best(ds).values.tolist() == [1]
+    assert m.best(drawn([NEVER], [NEVER])).values == pytest.approx([0.63])
+    assert m.best(drawn([NEVER], [NEVER], vector=[NEVER])).values.tolist() == [0]
     assert m.turn_and_capability(ds).values == pytest.approx([0], abs=1e-12)
     assert m.turn_and_capability(drawn(prompts, [NEVER], way=bent(2))).values == pytest.approx([np.log(2)])
     assert m.turn_and_capability(drawn(prompts, [NEVER], way=bent(4))).values == pytest.approx([np.log(2)])
@@ -93,3 +99,22 @@ def test_turns_and_what_is_there_before():
     assert m.turns_with_capability(drawn([NEVER], [NEVER], way=bent(3))).item() == 0
     assert m.turns_with_capability(drawn(prompts, [NEVER])).item() == 0  # it stands still
     assert m.before_the_turn(drawn(prompts, [NEVER])).size == 0
+
+
+def test_masking_by_hand():
+    # Rows: seeds 1 and 2 by masked 0 and 0.6. Plainly 80 to 320 and 80 to 160; by prompts 40 to 80 and 40 to 40.
+    ds = drawn(
+        prompts=[after(2), after(3), after(2), after(2)],
+        plain=[after(3), after(5), after(3), after(4)],
+        seed=[1, 1, 2, 2],
+    )
+    ds = ds.assign_coords(masked=("member", [0.0, 0.6] * 2), colour_signal=("member", [0.4] * 4))
+    ds["signal"] = (("member", "step", "concept"), np.ones((4, 7, 2)))
+    # A second separation, at which nothing is ever drawn, is left out.
+    never = ds.assign(right=0 * ds.right, capability=0 * ds.capability).assign_coords(
+        colour_signal=("member", [0.8] * 4)
+    )
+    both = xr.concat([ds, never], "member")
+    assert m.masking_delays(both, plainly=True).values == pytest.approx([np.log(4), np.log(2)])
+    assert m.masking_delays(both, plainly=False).values == pytest.approx([np.log(2), np.log(2)])
+    assert m.masking_delays(never, plainly=True).size == 0

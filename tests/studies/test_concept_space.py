@@ -1,4 +1,4 @@
-"""Oracles: runs drawn by hand with known times, claims that turn with them, and the whole study at smoke scale."""
+"""Oracles: runs drawn by hand, claims that turn with them, and the whole study at smoke scale."""
 
 import numpy as np
 import pytest
@@ -38,6 +38,10 @@ def after(i):
     return 0.9 * (np.arange(7) >= i)
 
 
+def never(_):
+    return np.zeros(7)
+
+
 def drawn(
     signals=m.SIGNALS,
     masked=(0.0,),
@@ -47,10 +51,12 @@ def drawn(
     prompts=lambda masked: after(3),
     plain=lambda masked: after(4),
     random=lambda masked: 0.5 * after(4),
+    vector=lambda masked: after(2),
+    random_vector=never,
 ):
     """A run whose learning times are `colour` and `size`, seeds differing by 2 %."""
     rows = [(seed, s, a) for seed in SEEDS for s in signals for a in masked]
-    z, right, capability = np.zeros((len(rows), 7, 4, 2)), np.ones((len(rows), 7, 4)), np.zeros((len(rows), 7, 3))
+    z, right, capability = np.zeros((len(rows), 7, 4, 2)), np.ones((len(rows), 7, 4)), np.zeros((len(rows), 7, 4))
     signal = np.zeros((len(rows), 7, 2))
     for i, (seed, s, a) in enumerate(rows):
         late = 1 + 0.02 * seed
@@ -58,7 +64,8 @@ def drawn(
         z[i, :, 2, 0] = 0.8 + 0.3 * np.log(np.array(STEPS) / (late * colour(s)))
         z[i, :, 1, 1] = 0.8 + 0.3 * np.log(np.array(STEPS) / (late * size(s)))
         z[i, :, 3] = way(s)
-        right[i, :, 3], capability[i] = plain(a), np.stack([prompts(a), random(a), np.ones(7)], -1)
+        right[i, :, 3] = plain(a)
+        capability[i] = np.stack([prompts(a), random(a), vector(a), random_vector(a)], -1)
         signal[i] = 8.8 * s, 4.0
     return xr.Dataset(
         dict(
@@ -80,17 +87,13 @@ def drawn(
     )
 
 
-def never(_):
-    return np.zeros(7)
-
-
 def verdict(claim, scale="desk", four=None, large=None, **changes):
     results = dict(
         main=drawn(**changes),
         all_four=drawn(
-            signals=m.STRONG, **{**dict(prompts=lambda a: after(2), plain=lambda a: after(2)), **(four or {})}
+            signals=m.CONTROLS, **{**dict(prompts=lambda a: after(2), plain=lambda a: after(2)), **(four or {})}
         ),
-        large_only=drawn(signals=m.STRONG, **{**dict(prompts=never, plain=never), **(large or {})}),
+        large_only=drawn(signals=m.CONTROLS, **{**dict(prompts=never, vector=never, plain=never), **(large or {})}),
     )
     return judge(CLAIMS[claim], results, scale).verdict
 
@@ -98,24 +101,6 @@ def verdict(claim, scale="desk", four=None, large=None, **changes):
 @pytest.mark.parametrize("claim", sorted(CLAIMS.keys() - GPU))
 def test_a_clear_case_is_reproduced(claim):
     assert verdict(claim) == "reproduced"
-
-
-def test_times_slopes_and_crossings_are_read_off():
-    ds = drawn()
-    found = m.learning_time(ds, "colour").values.reshape(4, 6)
-    expected = [[(1 + 0.02 * seed) * 20 * (0.8 / s) ** 1.2 for s in m.SIGNALS] for seed in SEEDS]
-    # Beyond the first measurement, which is all that one knows of what is learned before it.
-    np.testing.assert_allclose(found, expected, rtol=1e-9)
-    assert m.slope(ds, "colour").values == pytest.approx([-1.2] * 4)
-    assert m.slope(ds, "size").values == pytest.approx([0] * 4, abs=1e-9)
-    # 20 (0.8 / s)^1.2 = 60 at s = 0.8 / 3^(1 / 1.2), where the signals are as 8.8 s to 4.
-    assert m.crossing_signals(ds).values == pytest.approx([np.log(2.2 * 0.8 / 3 ** (1 / 1.2))] * 4)
-    assert np.isnan(m.crossing_signals(drawn(size=lambda s: 1_000.0)).values).all()
-
-
-def test_the_balanced_separation_is_the_one_without_a_turn():
-    assert m.sharper_than_balanced(drawn()).values == pytest.approx([90] * 4, abs=1e-4)
-    assert m.least_angle(drawn(signals=(0.1, 0.3, 0.8))).values == pytest.approx([0] * 4, abs=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -132,10 +117,16 @@ def test_the_balanced_separation_is_the_one_without_a_turn():
         ("turn-is-capability", dict(prompts=never), "inconclusive"),
         ("hidden-capability", dict(plain=lambda a: after(3)), "not reproduced"),
         ("hidden-capability", dict(plain=never), "inconclusive"),
-        ("hidden-capability", dict(random=lambda a: after(3)), "invalid"),
+        ("hidden-capability", dict(large=dict(prompts=lambda a: after(5))), "invalid"),
+        ("not-by-any-prompt", dict(random=lambda a: after(3)), "not reproduced"),
+        ("not-by-any-prompt", dict(plain=never), "inconclusive"),
+        ("hidden-capability-within", dict(vector=lambda a: after(4)), "not reproduced"),
+        ("hidden-capability-within", dict(vector=never), "inconclusive"),
+        ("hidden-capability-within", dict(random_vector=lambda a: after(2)), "invalid"),
         ("not-before-the-turn", dict(prompts=lambda a: after(2)), "not reproduced"),
         ("not-without-small-discs", dict(large=dict(prompts=lambda a: after(5))), "not reproduced"),
-        ("not-without-small-discs", dict(four=dict(prompts=never)), "invalid"),
+        ("not-without-small-discs", dict(large=dict(vector=lambda a: after(5))), "not reproduced"),
+        ("not-without-small-discs", dict(four=dict(prompts=never, vector=never)), "invalid"),
         ("not-when-shown", dict(four=dict(plain=lambda a: after(4))), "not reproduced"),
     ],
 )  # fmt: skip

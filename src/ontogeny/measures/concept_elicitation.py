@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from ontogeny.errors import UserError
-from ontogeny.interventions.concept_vector import concept_vector
+from ontogeny.interventions.concept_vector import Edit, concept_vector, random_vector
 from ontogeny.interventions.overprompting import overprompted, random_pushes
 from ontogeny.labelled import Labelled
 from ontogeny.measures.concept_signal import CONCEPTS, discs
@@ -21,11 +21,12 @@ from ontogeny.measures.disc_readout import (
     wanted_coordinates,
 )
 from ontogeny.models.flow_sampler import flow_samples
+from ontogeny.streams import Streams
 from ontogeny.tasks.coloured_discs import COMBINATIONS, ColouredDiscs, from_net
 
 COLOUR = slice(0, 3)  # of a condition
 RED_LARGE, RED_SMALL, BLUE_LARGE, ASKED = range(4)  # ASKED: blue small
-MEANS = ("prompts", "random", "vector")
+MEANS = ("prompts", "random prompts", "vector", "random vector")
 
 
 def capability(right: Bool[Tensor, "member sample prompt"]) -> Float[Tensor, "member"]:
@@ -56,9 +57,9 @@ class ConceptElicitation(Measure):
     - `right`: the share of them that shows this combination and nothing else. For the small blue disc it is the *naive*
       score.
     - `capability`: the best share for the small blue disc, chosen and scored on different samples, by `prompts`: the
-      colour told, times each of `factors`; by `random`: as many conditions as far from the plain one in random
-      directions, the control; and by `vector`: hidden units under the small red disc's condition moved by each of
-      `strengths` times what blue changes in large discs.
+      colour told, times each of `factors`; by `random prompts`: as many conditions as far from the plain one in random
+      directions; by `vector`: hidden units under the small red disc's condition moved by each of `strengths` times what
+      blue changes in large discs; and by `random vector`: moved as far in a random direction.
 
     All prompts see the same noise at every checkpoint, and members of one seed the same.
 
@@ -110,26 +111,29 @@ class ConceptElicitation(Measure):
         prompts = overprompted(asked, COLOUR, self.factors)
         random = random_pushes(streams, asked, prompts)
         moved = own[:, RED_SMALL, None].expand(-1, len(self.strengths), -1)
-        asked_for = torch.cat([own, prompts, random, moved], 1)
-        ends = list(accumulate(x.shape[1] for x in (own, prompts, random, moved)))
+        parts = (own, prompts, random, moved, moved)
+        asked_for = torch.cat(parts, 1)
+        ends = list(accumulate(x.shape[1] for x in parts))
         groups = {name: slice(*ends[i : i + 2]) for i, name in enumerate(MEANS)}
         network = at.population
         like = network.flat
         noise = streams.normal("noise", (self.samples, 3 * discs(at).pixels ** 2)).to(like)
-        count = asked_for.shape[1]
+        count, n = asked_for.shape[1], self.samples
         # One long row of samples a member, prompt by prompt.
-        told = asked_for.to(like).repeat_interleave(self.samples, 1)
-        strengths = torch.zeros(count, dtype=like.dtype, device=like.device)
-        strengths[groups["vector"]] = torch.tensor(self.strengths, dtype=like.dtype, device=like.device)
-        n = self.samples
-        vector = concept_vector(
-            slice(RED_LARGE * n, (RED_LARGE + 1) * n),
-            slice(BLUE_LARGE * n, (BLUE_LARGE + 1) * n),
-            strengths.repeat_interleave(n),
-        )
-        with network.edit({self.site: vector}):
+        told = asked_for.to(like).repeat_interleave(n, 1)
+        with network.edit({self.site: self.pushed(streams, count, groups, like)}):
             rows = flow_samples(network, noise.repeat(1, count, 1), told, self.steps)
         return Drawn(from_net(rows).unflatten(1, (count, n)), groups)
+
+    def pushed(self, streams: Streams, count: int, groups: dict[str, slice], like: Tensor) -> Edit:
+        """The edit that moves hidden units for the prompts that are moved, and for no others."""
+        red, blue = (slice(i * self.samples, (i + 1) * self.samples) for i in (RED_LARGE, BLUE_LARGE))
+        by = torch.zeros(2, count, dtype=like.dtype, device=like.device)
+        for row, name in enumerate(("vector", "random vector")):
+            by[row, groups[name]] = torch.tensor(self.strengths, dtype=like.dtype, device=like.device)
+        concept, random = by.repeat_interleave(self.samples, 1)
+        along, anywhere = concept_vector(red, blue, concept), random_vector(streams, red, blue, random)
+        return lambda h: anywhere(along(h))
 
     def own_right(self, task: ColouredDiscs, at: Checkpoint, images: Tensor) -> Float[Tensor, "member combination"]:
         """The share of pictures that show what their condition says."""
