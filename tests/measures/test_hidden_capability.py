@@ -90,8 +90,7 @@ def test_turns_and_what_is_there_before():
     ds = drawn(prompts, [NEVER], way=bent(3))
     assert m.before_the_turn(ds).values == pytest.approx([0.4])
     assert m.best(ds).values.tolist() == [1]
-    assert m.best(drawn([NEVER], [NEVER])).values == pytest.approx([0.63])
-    assert m.best(drawn([NEVER], [NEVER], vector=[NEVER])).values.tolist() == [0]
+    assert m.best(ds, "vector").values == pytest.approx([0.63])
     assert m.turn_and_capability(ds).values == pytest.approx([0], abs=1e-12)
     assert m.turn_and_capability(drawn(prompts, [NEVER], way=bent(2))).values == pytest.approx([np.log(2)])
     assert m.turn_and_capability(drawn(prompts, [NEVER], way=bent(4))).values == pytest.approx([np.log(2)])

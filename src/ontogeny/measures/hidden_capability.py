@@ -51,7 +51,7 @@ def measurements_apart(ds: xr.Dataset) -> xr.DataArray:
 def random_gain(ds: xr.Dataset, means: str = "prompts") -> xr.DataArray:
     """What random pushes score above the plain prompt at the two measurements at which capability appears.
 
-    They are as strong as those of the means, which is what matters in the members that `hidden` looks at.
+    They are as strong as those of the means. In the members that `hidden` looks at.
     """
     can, _, both = _both(ds, means)
     gain = _curve(by_means(ds, f"random {means}") - naive(ds))
@@ -66,9 +66,9 @@ def before_the_turn(ds: xr.Dataset) -> xr.DataArray:
     return per_seed(ds, early.max(-1), entry > 0)
 
 
-def best(ds: xr.Dataset) -> xr.DataArray:
-    """The best capability at any time, by prompts or by a vector; mean over a seed's members."""
-    can = np.maximum(*(_curve(by_means(ds, means)).max(-1) for means in ("prompts", "vector")))
+def best(ds: xr.Dataset, means: str = "prompts") -> xr.DataArray:
+    """The best capability at any time, mean over a seed's members."""
+    can = _curve(by_means(ds, means)).max(-1)
     return per_seed(ds, can, np.ones(len(can), bool))
 
 

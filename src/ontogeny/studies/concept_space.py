@@ -285,35 +285,24 @@ def turn_claims() -> list[Claim]:
 def capability_claims() -> list[Claim]:
     """The hidden capability."""
     strong = {**PLAIN, "colour_signal": STRONG}
-    enough = Gate("six members or more draw it both ways", pairs, above=ENOUGH)
+    enough = "six members or more draw it both ways"
     return [
         Claim(
             "hidden-capability",
-            "the unseen combination is drawn where colour is told less or more strongly, before the plain prompt draws "
-            "it (ln of the ratio of times)",
+            "prompts that tell colour more or less strongly draw the unseen combination before the plain one (ln)",
             hidden,
             where=strong,
             above=0.1,
-            gate=enough,
-            control=Control(
-                "networks that saw large discs only never draw a fifth right", best, {}, "large_only", below=0.2
-            ),
-        ),
-        Claim(
-            "not-by-any-prompt",
-            "prompts pushed as far in random directions then gain less than a tenth over the plain one",
-            random_gain,
-            where=strong,
-            below=0.1,
-            gate=enough,
+            gate=Gate(enough, pairs, above=ENOUGH),
+            control=Control("prompts as far off in random directions gain less than a tenth", random_gain, below=0.1),
         ),
         Claim(
             "hidden-capability-within",
-            "it is drawn where hidden units are pushed along what blue changes, before the plain prompt draws it (ln)",
+            "hidden units pushed along what blue changes draw it before the plain prompt (ln of the ratio of times)",
             partial(hidden, means="vector"),
             where=strong,
             above=0.1,
-            gate=Gate("six members or more draw it both ways", partial(pairs, means="vector"), above=ENOUGH),
+            gate=Gate(enough, partial(pairs, means="vector"), above=ENOUGH),
             control=Control(
                 "pushes as long in a random direction gain less than a tenth",
                 partial(random_gain, means="vector"),
@@ -327,13 +316,16 @@ def capability_claims() -> list[Claim]:
             where=strong,
             below=0.2,
         ),
-        Claim(
-            "not-without-small-discs",
-            "networks that saw large discs only never draw a fifth right, by prompts or by pushes",
-            best,
-            of="large_only",
-            below=0.2,
-            control=Control("those that saw small blue discs do", best, of="all_four", above=0.5),
+        *(
+            Claim(
+                f"not-{name}without-small-discs",
+                f"networks that saw large discs only never draw a fifth right, {how}",
+                partial(best, means=means),
+                of="large_only",
+                below=0.2,
+                control=Control("those that saw small blue discs do", of="all_four", above=0.5),
+            )
+            for name, how, means in (("", "by any of the prompts", "prompts"), ("within-", "by any push", "vector"))
         ),
         Claim(
             "not-when-shown",
