@@ -1,5 +1,7 @@
 """Oracles: runs drawn by hand, claims that turn with them, and the whole study at smoke scale."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -28,7 +30,7 @@ EARLY_FLIP = dict(colour=lambda s: 30 * 0.15 / s, size=lambda s: 30.0)
 class Nobody:
     """A watcher that looks away."""
 
-    def begin(self, *_):
+    def begin(self, *_: Any, **__: Any) -> None:
         pass
 
     look = end = say = begin
@@ -135,7 +137,7 @@ def test_claims_turn(claim, changes, word):
 
 def test_masking_is_judged_with_a_gpu():
     both = (0.0, 0.6)
-    later = dict(plain=lambda a: after(5 if a else 4))
+    later: dict[str, Any] = dict(plain=lambda a: after(5 if a else 4))
     for claim in GPU:
         assert verdict(claim, "gpu", masked=both, **later) == "reproduced"
         assert verdict(claim, "gpu", masked=both) == "not reproduced"
