@@ -62,13 +62,14 @@ def test_waves_by_hand():
 
 def test_initial_deviations():
     network = GatedDenoiser(hidden=400).build(Shape(features=90 + 1 + 9, outputs=90), Streams((1,)))
-    for part, deviation in (
-        (network.first, (90 + 16) ** -0.5),
-        (network.second, 400**-0.5),
-        (network.shifts[1], 1 / 3),
-        (network.gates[0], 1 / 6),
+    for name, deviation in (
+        ("first", (90 + 16) ** -0.5),
+        ("second", 400**-0.5),
+        ("shifts.1", 1 / 3),
+        ("gates.0", 1 / 6),
     ):
-        assert part.weight.std().item() == pytest.approx(deviation, rel=0.05)
+        weight = network.get_parameter(f"{name}.weight")
+        assert weight.std().item() == pytest.approx(deviation, rel=0.05)
 
 
 def test_a_members_scale_is_its_own():

@@ -14,8 +14,8 @@ ONE = Streams((0,))
 
 
 def disc(radius, pixels=12, centre=(0.0, 0.0), colour=(0.2, 0.4, 0.6), **how):
-    values = (torch.tensor(v, dtype=torch.float64) for v in (colour, radius, centre))
-    return render(*values, pixels, **how)
+    c, r, place = (torch.tensor(v, dtype=torch.float64) for v in (colour, radius, centre))
+    return render(c, r, place, pixels, **how)
 
 
 def test_pixels_by_hand():

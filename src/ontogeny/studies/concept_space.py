@@ -1,5 +1,5 @@
-"""A conditional generator learns the concept with the stronger signal first, and its way to a combination that it never
-saw turns when the weaker one follows.
+"""A conditional generator learns the concept with the stronger signal first, and can draw a combination that it never
+saw, if pushed from within, long before it does so when plainly asked.
 
 Networks learn to draw discs that are red or blue and large or small, told which; small blue discs are never shown. How
 much a picture changes with a concept is that concept's signal, which the separation of the two colours sets here. What
@@ -8,20 +8,17 @@ is learned when. The paper's second finding is a hidden capability: the colour t
 picture, or a push of hidden units, draws the unseen combination at a time when the plain prompt does not.
 
 Pictures are judged by formulas and not by a trained classifier, and both concepts have to be right from both sides. It
-matters: the small fully connected network first *adds* the blue of a large disc to a small one, which is up to ten
-times too much of it, and composes late, from some hundreds of updates on, first where colours are far apart. So it can
+matters: the small fully connected network first *adds* the blue of a large disc to a small one, which is many times
+too much of it, and composes late, from some hundreds of updates on, first where colours are far apart. So it can
 be helped in two ways. A prompt that tells the colour more or less strongly draws the right picture earlier where
-colours are farthest apart, but as four numbers are all that a network is told, prompts that are changed at random may
-do so too; and a push of hidden units from the small red disc along what blue changes in large ones, which no push in a
-random direction replaces.
+colours are farthest apart; and, much earlier, a push of hidden units from the small red disc along what blue changes in
+large ones does, which a push in a random direction does not replace.
 
 What to look at: on the left the concept plane, with the three corners that are shown as dots and the fourth as a
 diamond: the paths overshoot in colour and come back, so that their sharpest turn (a cross) is where they do, for any
 separation. In the middle when each concept is learned, against the signal of colour: the lines cross where both signals
-are about alike. On the right the share of small blue discs that are right; where the dotted or the dashed line rises
-before the solid one, a capability is hidden.
-
-Size is judged beyond its own signal: colours that are farther apart are also darker, and all discs stand out more.
+are about alike (that of size grows too: colours that are farther apart are also darker). On the right the share of
+small blue discs that are right; where the dotted or the dashed line rises before the solid one, a capability is hidden.
 
 To vary it: `--seeds 16`, or `experiment(...)` below: other separations, combinations shown, widths, or a share of small
 red discs whose colour is not told. `ontogeny.measures.concept_elicitation` has the prompts and the pushes,
