@@ -393,6 +393,7 @@ study = Study(
         "Concepts are read off exactly in place of by a trained classifier; too much of a colour is wrong, and so is "
         "colour around a small disc.",
         "An untold colour is 0 after centring, the grey, in place of 0 before.",
+        "Prompts tell the colour less strongly as well as more: networks here draw too much of it.",
         "Hidden units are pushed under the condition of the small red disc; embeddings of a later checkpoint are not "
         "put into earlier ones.",
         "One scale of initial weights and one weight decay.",
