@@ -59,7 +59,7 @@ def test_times_and_slopes_are_read_off():
 
 
 def test_levels_are_sorted():
-    shuffled = drawn(signals=(0.3, 0.8, 0.1, 0.6, 0.2, 0.45))
+    shuffled = drawn(signals=(0.8, 0.1, 0.3, 0.6, 0.2, 0.45))
     assert m.slope(shuffled, "colour").values == pytest.approx([-1.2] * 4)
     assert m.flips(shuffled).values.all()
     assert m.crossing_signals(shuffled).values == pytest.approx(m.crossing_signals(drawn()).values)
@@ -98,6 +98,9 @@ def test_where_the_order_flips():
     never = drawn(size=lambda s: 1_000.0)
     assert np.isnan(m.crossing_signals(never).values).all()
     assert not m.flips(never).values.any()
+    # Size is not learned any more where colour comes first: nobody knows where between the two the order flips.
+    lost = drawn(size=lambda s: 60.0 if s < 0.25 else 1_000.0)
+    assert np.isnan(m.crossing_signals(lost).values).all()
 
 
 def test_turns_by_separation():
