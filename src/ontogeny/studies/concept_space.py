@@ -1,5 +1,5 @@
 """A conditional generator learns the concept with the stronger signal first, and can draw a combination that it never
-saw, if pushed from within, long before it does so when plainly asked.
+saw, if pushed from within, before it does so when plainly asked.
 
 Networks learn to draw discs that are red or blue and large or small, told which; small blue discs are never shown. How
 much a picture changes with a concept is that concept's signal, which the separation of the two colours sets here. What
@@ -11,7 +11,7 @@ Pictures are judged by formulas and not by a trained classifier, and both concep
 matters: the small fully connected network first *adds* the blue of a large disc to a small one, which is many times
 too much of it, and composes late, from some hundreds of updates on, first where colours are far apart. So it can
 be helped in two ways. A prompt that tells the colour more or less strongly draws the right picture earlier where
-colours are farthest apart; and, much earlier, a push of hidden units from the small red disc along what blue changes in
+colours are farthest apart; and a push of hidden units from the small red disc along what blue changes in
 large ones does, which a push in a random direction does not replace.
 
 What to look at: on the left the concept plane, with the three corners that are shown as dots and the fourth as a
