@@ -397,5 +397,7 @@ study = Study(
         "Hidden units are pushed under the condition of the small red disc; embeddings of a later checkpoint are not "
         "put into earlier ones.",
         "One scale of initial weights and one weight decay.",
+        "After looking at trial networks, size was asked not to be learned faster beyond what its own signal gains, "
+        "and the claims about pushes of hidden units were added, with the thresholds of those about prompts.",
     ],
 )
