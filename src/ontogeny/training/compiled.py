@@ -6,7 +6,7 @@ Tracing changes torch's modules for a while: it is done before cohorts advance s
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -114,6 +114,11 @@ class Trace:
             return made
         except Exception as error:
             raise CannotCompile(_reason(error)) from error
+
+
+def headers_apart(wanted: bool) -> AbstractContextManager[None]:
+    """Whether the headers that all programs share are compiled once, beforehand: 7 s, and 4 s less for each program."""
+    return torch._inductor.config.patch(cpp_cache_precompile_headers=wanted)
 
 
 def compiled_update(

@@ -15,7 +15,7 @@ from ontogeny.parts import stack, structure
 from ontogeny.streams import Streams
 from ontogeny.tasks.contract import Task
 from ontogeny.training.cohort import Data, TrainingCohort
-from ontogeny.training.compiled import SECONDS_TO_LOAD
+from ontogeny.training.compiled import SECONDS_TO_LOAD, headers_apart
 from ontogeny.training.footprint import chunk_size, footprint, seconds_per_update
 from ontogeny.training.objectives import CrossEntropy, Objective
 from ontogeny.training.optimizers import Optimizer
@@ -100,8 +100,10 @@ class Training(Experiment):
 
     def compile(self, cohorts: Sequence[Sequence[Row]], device: torch.device) -> None:
         """Makes a program for every structure and size among the cohorts."""
-        for rows in {(structure(self.member(rows[0])), len(rows)): rows for rows in cohorts}.values():
-            self.open(rows, device, True)
+        shapes = {(structure(self.member(rows[0])), len(rows)): rows for rows in cohorts}
+        with headers_apart(len(shapes) > 1):
+            for rows in shapes.values():
+                self.open(rows, device, True)
 
     def unmeasured(self) -> "Training":
         """Neither measures nor when: a measure edits nothing, and what is drawn for it has streams of its own."""
