@@ -69,8 +69,8 @@ def seconds_per_update(cohort: TrainingCohort) -> float:
 def chunk_size(one: Footprint, members: int, device: torch.device) -> int:
     """How many members train together: as many as fit, in chunks as even as they can be, and one at least.
 
-    On a CPU there is a chunk a core, as long as each is large enough not to be all overhead, and where it can be, as many
-    for every core.
+    On a CPU there is a chunk a core, as long as each is large enough not to be all overhead; and where it can be, as
+    many for every core.
     """
     if device.type == "cuda":
         most = int(torch.cuda.mem_get_info(device)[0] * GPU_SHARE) // max(one.bytes + one.held, 1)
