@@ -62,9 +62,8 @@ def outcome(seed: int, seconds: float) -> dict:
     training = drawn(seed, seconds)
     with tempfile.TemporaryDirectory() as folder:
         prepared = prepare(find(str(STUDY)), "desk", {}, None, "cpu", "eager")
-        watcher = RichWatcher(Console(file=open(os.devnull, "w")))
         began = time.perf_counter()
-        run(dataclasses.replace(prepared, experiments={"main": training}), folder, watcher)
+        run(dataclasses.replace(prepared, experiments={"main": training}), folder, RichWatcher(Console(quiet=True)))
         whole = time.perf_counter() - began
         about = read_about(folder)
     plan, took = about["plan"], about["took"]
@@ -85,7 +84,8 @@ def main(first: int, count: int, seconds: float) -> None:
         if not (child := os.fork()):
             code = 1
             try:
-                print(json.dumps(outcome(seed, seconds)), flush=True)
+                sys.stdout.write(json.dumps(outcome(seed, seconds)) + "\n")
+                sys.stdout.flush()
                 code = 0
             finally:
                 os._exit(code)

@@ -191,6 +191,7 @@ def test_no_memory_for_planning_is_a_line(tmp_path, monkeypatch):
         raise MemoryError
 
     monkeypatch.setattr(Training, "open", open_none)
+    monkeypatch.setattr("ontogeny.training.experiment._footprints", {})
     with pytest.raises(
         RunFailed, match=r"^out of memory while getting ready \(MemoryError\): what was committed is kept"
     ):

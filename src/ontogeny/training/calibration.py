@@ -79,9 +79,8 @@ def _time(shape: Shape, beside: int, window: float, looks: bool) -> Timing:
         started = time.perf_counter()
         cohorts = [shape.opens() for _ in range(beside)]
         opening = (time.perf_counter() - started) / beside
-        state = sum(value.nbytes for value in cohorts[0].state().values())
-    stored = 0
-    look = 0.0
+        state = float(sum(value.nbytes for value in cohorts[0].state().values()))
+    look = stored = 0.0
     if looks:
         timed = _side_by_side([lambda c=c: _time_record(c) for c in cohorts])
         look, stored = float(np.mean([seconds for seconds, _ in timed])), timed[0][1]
@@ -118,7 +117,7 @@ def _time_updates(cohort: TrainingCohort, window: float, updates: float) -> tupl
         if not fresh or (cohort.done - 1) % AHEAD:
             seconds.append(time.perf_counter() - before)
     update = float(np.median([block.mean() for block in np.array_split(seconds, min(8, len(seconds)))]))
-    drawing = min(_time_drawing(cohort, block) for block in (1, 2)) if fresh else 0.0
+    drawing = sum(_time_drawing(cohort, block) for block in (1, 2)) / 2 if fresh else 0.0
     return update, drawing
 
 
@@ -138,7 +137,7 @@ def _time_record(cohort: TrainingCohort) -> tuple[float, float]:
         record = cohort.record()
         _wait(cohort)
         seconds.append(time.perf_counter() - started)
-    return min(seconds), stored_bytes(record)
+    return min(seconds), float(stored_bytes(record))
 
 
 def stored_bytes(record: Record) -> int:

@@ -137,7 +137,7 @@ class Training(Experiment):
         shapes = {
             key: Shape(
                 partial(self.open, rows, device, compiled),
-                self._footprint(rows[0], device).flops * len(rows),
+                float(self._footprint(rows[0], device).flops * len(rows)),
                 updates[key] / beside,
             )
             for key, rows in zip(keys, cohorts, strict=True)
