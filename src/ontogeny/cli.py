@@ -535,7 +535,7 @@ def _dry_run(prepared: "Prepared", cache: "MemberCache | None", weights: bool, a
     lines.append(str(plan))
     for name, expected in plan.expected.items():
         if (half := expected["half_width"]) is not None:
-            width = f"mean ± {half:.2f} standard deviations between seeds"
+            width = f"{half:.2f} standard deviations between seeds to either side"
             lines.append(f"claim {name}: {expected['seeds']} seeds, a 95 % interval of {width}")
     for line in lines:
         _out().print(line, highlight=False, markup=False, soft_wrap=True)

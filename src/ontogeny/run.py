@@ -166,7 +166,7 @@ def run(
             about = _placed(prepared, folder, about, reuse, shard)
         started, before = time.monotonic(), 0
         took: dict[str, float] = {}
-        in_one_go = shard.whole and executor.in_process and _untouched(about, folder)
+        in_one_go = "plan" in about and shard.whole and executor.in_process and _untouched(about, folder)
         reset_peak(prepared.device)
         for name, plan in about["experiments"].items():
             mine = shard.of(range(len(plan["cohorts"])), before)
@@ -186,7 +186,7 @@ def run(
         if not about["finished"] and not left:
             seconds = about["seconds"] + max(0.0, time.monotonic() - started)  # a clock may be set back
             ended = {**about, "seconds": seconds, "finished": True}
-            if in_one_go and "plan" in about:
+            if in_one_go:
                 memory, disk = peak_bytes(prepared.device), disk_bytes(str(folder), list(took))
                 ended["took"] = {"experiments": took, "memory": memory, "disk": disk}
             folder.write("run.json", to_json(ended).encode())
