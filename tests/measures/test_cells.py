@@ -4,7 +4,14 @@ import numpy as np
 import scipy.stats
 import xarray as xr
 
-from ontogeny.measures.cells import by_factors, every_cell, interval_ends, log_interval_ends, paired_ratio
+from ontogeny.measures.cells import (
+    by_factors,
+    every_cell,
+    interval_ends,
+    log_interval_ends,
+    paired_difference,
+    paired_ratio,
+)
 
 RUN = xr.Dataset(
     {"a": ("member", [1.0, 2.0, 3.0, 6.0, 10.0, 12.0]), "b": ("member", [1.0, 1.0, 1.0, 2.0, 2.0, 2.0])},
@@ -29,6 +36,11 @@ def test_paired_ratio():
     np.testing.assert_allclose(ratio.sel(x=1).values, [3.0, 5.0, 6.0])
     assert every_cell(ratio.median("seed")).values.tolist() == [2.0, 5.0]
     assert every_cell(xr.DataArray(3.0)).values.tolist() == [3.0]
+
+
+def test_paired_difference():
+    swapped = RUN.isel(member=[5, 0, 4, 1, 3, 2])  # paired by seed, whatever the order of members
+    assert paired_difference(swapped, "a", "x", 1, 0).sortby("seed").values.tolist() == [5.0, 8.0, 9.0]
 
 
 def test_one_seed_has_no_interval():

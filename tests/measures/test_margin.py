@@ -6,7 +6,7 @@ import pytest
 import torch
 from sklearn.svm import SVC
 
-from ontogeny.measures.margin import largest_margin, margin
+from ontogeny.measures.margin import largest_margin, largest_margin_direction, margin
 
 
 def test_by_hand():
@@ -45,3 +45,17 @@ def test_copies_change_nothing_and_scale_scales(seed):
 def test_points_around_zero_have_no_margin(seed):
     z = torch.randn(200, 4, generator=torch.Generator().manual_seed(seed))
     assert largest_margin(z) == 0.0
+
+
+def test_the_direction_is_that_of_the_support_vector_machine(seed):
+    g = torch.Generator().manual_seed(seed)
+    x = torch.randn(30, 6, generator=g, dtype=torch.float64)
+    y = torch.sign(x @ torch.randn(6, generator=g, dtype=torch.float64))
+    z = y[:, None] * x
+    found = largest_margin_direction(z)
+    assert found.norm().item() == pytest.approx(1.0)
+    assert margin(z, found).item() == pytest.approx(largest_margin(z), rel=1e-9)
+    machine = SVC(kernel="linear", C=1e9, tol=1e-9).fit(torch.cat([x, -x]).numpy(), torch.cat([y, -y]).numpy())
+    weights = torch.tensor(machine.coef_[0].copy())
+    torch.testing.assert_close(found, weights / weights.norm(), atol=1e-5, rtol=1e-5)
+    assert largest_margin_direction(torch.cat([z, -z])).isnan().all()

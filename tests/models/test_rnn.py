@@ -60,3 +60,35 @@ def test_initial_weights_are_those_of_torch(streams):
 def test_refuses_unknown_cells():
     with pytest.raises(UserError, match="did you mean 'lstm'"):
         RNN(cell="lsmt")
+
+
+def test_forget_gates_start_where_they_are_told(streams):
+    shape = Shape(outputs=2, features=3)
+    plain, told = (
+        dict(RNN(cell="lstm", width=4, forget_bias=b).build(shape, streams).named_parameters()) for b in (None, 5.0)
+    )
+    bias = "layers.0.input.bias"
+    assert torch.equal(told[bias][:, 4:8], torch.full((3, 4), 5.0))  # gates in the order i, f, g, o
+    assert torch.equal(told[bias][:, [*range(4), *range(8, 16)]], plain[bias][:, [*range(4), *range(8, 16)]])
+    assert all(torch.equal(told[name], plain[name]) for name in plain if name != bias)
+
+
+def test_an_open_forget_gate_keeps_its_cell(streams):
+    # Silent but for its biases: c = f c + i g with f = sigmoid(5), i = 1/2, g = tanh(1), from c = 0.
+    network = RNN(cell="lstm", width=1, forget_bias=5.0).build(Shape(outputs=1, features=1), streams)
+    with torch.no_grad():
+        for name, p in network.named_parameters():
+            if not name.endswith("input.bias"):
+                p.zero_()
+        network.layers[0].input.bias[:, [0, 2, 3]] = torch.tensor([0.0, 1.0, 0.0])
+        network.output.weight.fill_(1.0)
+    kept, new = torch.sigmoid(torch.tensor(5.0)), 0.5 * torch.tanh(torch.tensor(1.0))
+    cell = new * torch.stack([torch.tensor(1.0), 1 + kept, 1 + kept + kept**2])
+    found = network(torch.zeros(3, 1, 3, 1))[..., 0]
+    torch.testing.assert_close(found, (0.5 * torch.tanh(cell)).expand(3, 1, 3))
+
+
+@pytest.mark.parametrize("fields", [dict(cell="gru"), dict(cell="lstm", bias=False)])
+def test_refuses_a_forget_bias_without_forget_gates(fields):
+    with pytest.raises(UserError, match="forget_bias is for an lstm with biases"):
+        RNN(forget_bias=1.0, **fields)

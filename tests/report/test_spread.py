@@ -4,7 +4,7 @@ import pytest
 import xarray as xr
 
 from ontogeny.errors import UserError
-from ontogeny.report.spread import mean_and_range, spread
+from ontogeny.report.spread import mean_and_range, spread, spreads
 
 
 def test_median_and_range():
@@ -26,3 +26,16 @@ def test_a_band_is_the_range_and_its_line_the_mean():
     band, line = mean_and_range(values, "x", "accent", "step")
     assert (list(band.x), list(band.low), list(band.high)) == ([10, 20], [1.0, 5.0], [6.0, 7.0])
     assert (list(line.x), list(line.y)) == ([10, 20], [3.0, 6.0])
+
+
+def test_a_spread_a_label():
+    values = xr.DataArray(
+        [[[1.0, 2.0], [3.0, 3.0]], [[5.0, 5.0], [7.0, 9.0]]],
+        dims=("kind", "x", "seed"),
+        coords={"kind": ["a", "b"], "x": [10.0, 20.0]},
+    )
+    marks = spreads(values, "kind", colours={"b": "accent"})
+    assert [mark.colour for mark in marks] == [None, None, "accent", "accent"]
+    assert [mark.name for mark in marks] == ["a", "a", "b", "b"]
+    assert marks[0].y.tolist() == [1.5, 3.0]
+    assert marks[3].high.tolist() == [5.0, 9.0]

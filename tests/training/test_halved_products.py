@@ -4,11 +4,11 @@ import pytest
 import torch
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from ontogeny import Training, seeds
+from ontogeny import Training, machine, seeds
 from ontogeny.machine import threads
 from ontogeny.models.mlp import MLP
 from ontogeny.tasks.linear_teacher import LinearTeacher
-from ontogeny.training import halved_products
+from ontogeny.training import compiled, halved_products
 from ontogeny.training.halved_products import BMM, halve_products, halves_agree
 from ontogeny.training.objectives import SquaredError
 from ontogeny.training.optimizers import AdamW
@@ -71,7 +71,12 @@ def test_halves_are_told_to_differ_where_they_do(monkeypatch):
     assert not halves_agree(128, 64, 32, (64, 1), (32, 1), torch.float32)
 
 
-def test_a_lone_member_has_its_bits_in_company():
+def test_a_lone_member_has_its_bits_in_company(monkeypatch):
+    for module in (machine, compiled):
+        monkeypatch.setattr(module, "CORES", 2)
+    halved = []
+    monkeypatch.setattr(compiled, "halve_products", lambda graph: halved.append(halve_products(graph)))
+
     def after(members: list[int]):
         training = Training(
             factors=seeds(3),
@@ -90,3 +95,4 @@ def test_a_lone_member_has_its_bits_in_company():
         return cohort.population.flat
 
     assert torch.equal(after([1])[0], after([0, 1, 2])[1])
+    assert len(halved) == 1, "of the lone member"

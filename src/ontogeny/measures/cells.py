@@ -3,6 +3,8 @@
 A claim whose replicates are cells asks all of them; where it is about means it asks both ends of every interval.
 """
 
+from typing import Any
+
 import numpy as np
 import xarray as xr
 
@@ -19,6 +21,12 @@ def paired_ratio(ds: xr.Dataset, above: str, below: str) -> xr.DataArray:
     """One variable over another of the same member, with a dimension a factor."""
     both = by_factors(ds, above, below)
     return both[above] / both[below]
+
+
+def paired_difference(ds: xr.Dataset, name: str, factor: str, level: Any, less: Any) -> xr.DataArray:
+    """A variable at one level of a factor less that at another, paired by all other factors, one dimension each."""
+    values = by_factors(ds, name)[name]
+    return values.sel({factor: level}, drop=True) - values.sel({factor: less}, drop=True)
 
 
 def interval_ends(values: xr.DataArray, over: str = "seed") -> xr.DataArray:

@@ -23,7 +23,8 @@ class RNN(Model):
     """A recurrent network that answers at every step, from a state of zeros. Tokens go in as embeddings of `width`.
 
     Initial weights and biases are uniform within 1 / sqrt(width), as in `torch.nn`, embeddings N(0, 1); `init_scale`
-    multiplies them all.
+    multiplies them all. `forget_bias` is where the biases of an LSTM's forget gates start instead: a gate then keeps
+    about 1 / (1 + exp(-forget_bias)) of its cell a step, whatever `init_scale` is.
     """
 
     cell: Literal["tanh", "relu", "gru", "lstm"] = "tanh"
@@ -31,13 +32,16 @@ class RNN(Model):
     width: int = 64
     bias: bool = True
     init_scale: PerMember = 1.0
+    forget_bias: float | None = None
 
     def check(self) -> None:
-        """One layer and one unit at least, and a known cell."""
+        """One layer and one unit at least, a known cell, and forget gates with biases where those are given."""
         if self.layers < 1 or self.width < 1:
             raise UserError(f"RNN: layers and width are 1 or more, got {self.layers} and {self.width}")
         if self.cell not in GATES:
             raise UserError(f"RNN: no cell {self.cell!r}: {nearest(self.cell, GATES)}")
+        if self.forget_bias is not None and not (self.cell == "lstm" and self.bias):
+            raise UserError(f"RNN: forget_bias is for an lstm with biases, got cell={self.cell!r}, bias={self.bias}")
 
     def build(self, shape: Shape, streams: Streams) -> "RNNNetwork":
         """The network for a task of this shape.
@@ -158,6 +162,13 @@ class GRU(Recurrence):
 
 class LSTM(Recurrence):
     """`c = f c + i g`, `h = o tanh(c)`, gates in the order i, f, g, o (Hochreiter & Schmidhuber 1997)."""
+
+    def __init__(self, streams: Streams, inputs: int, model: RNN) -> None:
+        super().__init__(streams, inputs, model)
+        if model.forget_bias is not None:
+            assert self.input.bias is not None
+            with torch.no_grad():
+                self.input.bias[:, model.width : 2 * model.width] = model.forget_bias
 
     def states(
         self, driven: list[Float[Tensor, "member sample gates"]], h: Float[Tensor, "member sample width"]

@@ -1,5 +1,6 @@
 """Spread: a curve over seeds as a line, with their range as whiskers at every level or as a band."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import xarray as xr
@@ -25,6 +26,17 @@ def spread(values: xr.DataArray, *, over: str = "seed", **look: Any) -> list[Mar
         Line(at, middle, **look),
         Points(at, middle, low=values.min(over), high=values.max(over), **look),
     ]
+
+
+def spreads(values: xr.DataArray, by: str, *, colours: Mapping[str, str] | None = None) -> list[Mark]:
+    """A `spread` over seeds for every label along `by`, named by its label and in its colour, where one is given.
+
+    Raises as `spread` does.
+    """
+    marks: list[Mark] = []
+    for label in values[by].values.tolist():
+        marks += spread(values.sel({by: label}, drop=True), name=f"{label}", colour=(colours or {}).get(label))
+    return marks
 
 
 def mean_and_range(values: xr.DataArray, name: str, colour: str, along: str) -> list[Mark]:
