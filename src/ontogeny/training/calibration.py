@@ -36,7 +36,7 @@ class Timing:
 
     opening: float
     update: float
-    drawing: float  # data for `AHEAD` updates
+    drawing: float  # data and rates for `AHEAD` updates
     record: float = 0.0
     record_bytes: float = 0.0
     state_bytes: float = 0.0
@@ -99,7 +99,7 @@ def _side_by_side(work: Sequence[Callable[[], tuple[float, float]]]) -> list[tup
 
 
 def _time_updates(cohort: TrainingCohort, window: float, updates: float) -> tuple[float, float]:
-    """Seconds of an update, and of drawing the data for `AHEAD` of them: the median of some blocks' means."""
+    """Seconds of an update, and of what is made for `AHEAD` of them at once: the median of some blocks' means."""
     started = time.perf_counter()
     cohort.update()
     _wait(cohort)
@@ -124,6 +124,7 @@ def _time_updates(cohort: TrainingCohort, window: float, updates: float) -> tupl
 def _time_drawing(cohort: TrainingCohort, block: int) -> float:
     started = time.perf_counter()
     cohort.data.at(cohort.done + block * AHEAD)
+    cohort.coming()
     _wait(cohort)
     return time.perf_counter() - started
 
