@@ -18,7 +18,7 @@ from ontogeny.streams import Streams
 from ontogeny.tasks.contract import Task
 from ontogeny.training.calibration import LABELS, SECONDS, Shape, Timing, calibrated
 from ontogeny.training.cohort import AHEAD, BEATS, Data, TrainingCohort
-from ontogeny.training.compiled import SECONDS_TO_LOAD
+from ontogeny.training.compiled import SECONDS_TO_LOAD, headers_apart
 from ontogeny.training.footprint import Footprint, chunk_size, footprint
 from ontogeny.training.objectives import CrossEntropy, Objective
 from ontogeny.training.optimizers import Optimizer
@@ -177,8 +177,10 @@ class Training(Experiment):
 
     def compile(self, cohorts: Sequence[Sequence[Row]], device: torch.device) -> None:
         """Makes a program for every structure and size among the cohorts."""
-        for rows in self._shapes(cohorts).values():
-            self.open(rows, device, True)
+        shapes = self._shapes(cohorts)
+        with headers_apart(len(shapes) > 1):
+            for rows in shapes.values():
+                self.open(rows, device, True)
 
     def unmeasured(self) -> "Training":
         """Neither measures nor when: a measure edits nothing, and what is drawn for it has streams of its own."""

@@ -58,7 +58,8 @@ def _drawn(cohort: TrainingCohort) -> list[Tensor]:
 def chunk_size(one: Footprint, members: int, device: torch.device) -> int:
     """How many members train together: as many as fit, in chunks as even as they can be, and one at least.
 
-    On a CPU there is a chunk a core, as long as each is large enough not to be all overhead.
+    On a CPU there is a chunk a core, as long as each is large enough not to be all overhead, and where it can be, as many
+    for every core.
     """
     if device.type == "cuda":
         most = int(torch.cuda.mem_get_info(device)[0] * GPU_SHARE) // max(one.bytes + one.held, 1)
@@ -66,8 +67,10 @@ def chunk_size(one: Footprint, members: int, device: torch.device) -> int:
         memory = int(available_bytes() * CPU_SHARE) // min(torch.get_num_threads(), members)
         most = min(CPU_BYTES // max(one.bytes, 1), memory // max(one.bytes + one.held, 1))
     most = max(1, most)
-    chunks = -(-members // most)
+    chunks, cores = -(-members // most), 1
     if device.type == "cpu":
-        chunks = max(chunks, min(torch.get_num_threads(), members, one.bytes * members // CORE_BYTES))
-    even = next((n for n in range(chunks, 2 * chunks) if members % n == 0), chunks)  # one size, compiled once
-    return -(-members // even)
+        cores = max(1, min(torch.get_num_threads(), members, one.bytes * members // CORE_BYTES))
+        chunks = max(chunks, cores)
+    even = [n for n in range(chunks, 2 * chunks) if members % n == 0]  # one size, compiled once
+    found = next((n for n in even if n % cores == 0), even[0] if even else chunks)
+    return -(-members // found)
