@@ -119,6 +119,7 @@ def test_levels_and_seeds_of_the_users_own(ontogeny):
     code, out, _ = ontogeny("run", STUDY, "--scale", "smoke", "--seeds", "3", "--set", "lr=0,0.01", "--dry-run")
     assert code == 0
     assert "main: 6 members in 1 populations, 1 cohorts, 90 parameters" in out
+    assert "claim learns: 3 seeds, a 95 % interval of 2.48 standard deviations between seeds to either side" in out
     code, out, _ = ontogeny("run", STUDY, "--scale", "smoke", "--dry-run", "--json")
     experiments = json.loads(out)["experiments"]
     assert experiments["main"]["members"] == 6

@@ -19,6 +19,7 @@ from ontogeny.measures.contract import Checkpoint, Measure
 from ontogeny.memory import available_bytes, is_out_of_memory
 from ontogeny.models.mlp import MLP
 from ontogeny.pieces import divided
+from ontogeny.planning import plan_experiment
 from ontogeny.run import Prepared, prepare, run
 from ontogeny.store import load, read_about
 from ontogeny.streams import Streams
@@ -190,6 +191,7 @@ def test_no_memory_for_planning_is_a_line(tmp_path, monkeypatch):
         raise MemoryError
 
     monkeypatch.setattr(Training, "open", open_none)
+    monkeypatch.setattr("ontogeny.training.experiment._footprints", {})
     with pytest.raises(
         RunFailed, match=r"^out of memory while getting ready \(MemoryError\): what was committed is kept"
     ):
@@ -253,8 +255,10 @@ def test_a_population_that_does_not_fit_is_split_and_the_plan_says_so(tmp_path, 
     assert members(experiment.plan(rows, cpu)) == [12]
     monkeypatch.setattr("ontogeny.training.footprint.available_bytes", lambda: 2 * 4 * (one.bytes + one.held))
     assert members(experiment.plan(rows, cpu)) == [4, 4, 4], "half of what is left, for four"
-    assert str(experiment.estimate(rows, cpu)).startswith("12 members in 1 populations, 3 cohorts, ")
-    assert experiment.estimate(rows, cpu).bytes == 4 * (one.bytes + one.held)
+    cohorts = [[rows[i] for i in members] for members in experiment.plan(rows, cpu)]
+    plan = plan_experiment(experiment, cohorts, cpu, "eager")
+    assert str(plan).startswith("12 members in 1 populations, 3 cohorts of up to 4, 1 at once, ")
+    assert [cost.memory for cost in experiment.costs(cohorts, cpu)] == [4 * (one.bytes + one.held)] * 3
     run(prepared(experiment), tmp_path / "split", Watcher())
     monkeypatch.setattr("ontogeny.training.footprint.available_bytes", lambda: 0)
     assert members(experiment.plan(rows, cpu)) == [1] * 12

@@ -517,26 +517,28 @@ def _value(text: str) -> Any:
 
 def _dry_run(prepared: "Prepared", cache: "MemberCache | None", weights: bool, as_json: bool) -> None:
     from ontogeny.reuse import Reuse
-    from ontogeny.run import left_to_make
+    from ontogeny.run import plan_dry
 
     reuse = cache and Reuse(cache, prepared.found.slug, prepared.experiments, prepared.device, weights)
-    estimates, cached, replayed = {}, {}, {}
-    for name, experiment in prepared.experiments.items():
-        rows, mode, left = left_to_make(prepared, name, reuse)
-        replayed[name] = len(reuse.replayable(name, rows, mode)) if reuse else 0
-        cached[name] = len(rows) - len(left) - replayed[name]
-        estimates[name] = experiment.estimate([rows[i] for i in left], prepared.device)
+    plan, cached, replayed = plan_dry(prepared, reuse)
     if as_json:
-        experiments = {
-            name: {**vars(estimate), "cached": cached[name], "replayed": replayed[name]}
-            for name, estimate in estimates.items()
-        }
-        _print_json({"study": prepared.found.slug, "scale": prepared.scale, "experiments": experiments})
+        whole = plan.as_json()
+        for name, experiment in whole["experiments"].items():
+            experiment |= {"cached": cached[name], "replayed": replayed[name]}
+        _print_json({"study": prepared.found.slug, "scale": prepared.scale, **whole})
         return
-    for name, estimate in estimates.items():
+    lines = []
+    for name, experiment in plan.experiments.items():
         there = f"{cached[name]:,} members from the cache, " if cached[name] else ""
         there += f"{replayed[name]:,} re-measured from stored weights, " if replayed[name] else ""
-        _out().print(f"{name}: {there}{estimate}", highlight=False, markup=False, soft_wrap=True)
+        lines.append(f"{name}: {there}{experiment}")
+    lines.append(str(plan))
+    for name, expected in plan.expected.items():
+        if (half := expected["half_width"]) is not None:
+            width = f"{half:.2f} standard deviations between seeds to either side"
+            lines.append(f"claim {name}: {expected['seeds']} seeds, a 95 % interval of {width}")
+    for line in lines:
+        _out().print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def _claims(verdicts: "list[Verdict]") -> list[dict[str, Any]]:

@@ -25,26 +25,32 @@ def plain(rows: Sequence[Row]) -> list[Row]:
 
 
 @dataclass(frozen=True)
-class Estimate:
-    """What an experiment will take, before it starts. None is unknown."""
+class Cost:
+    """What a cohort will take, as far as it can be told before it starts. None is unknown.
+
+    Seconds are those of one core while its neighbours are at work, too.
+    """
 
     members: int
-    populations: int  # groups that share a structure
-    cohorts: int  # pieces that run one after another
+    training: float | None = None  # seconds to open it and to make its updates
+    measuring: float | None = None  # seconds of all its measured steps
+    memory: int | None = None  # bytes that it holds at most
+    disk: int | None = None  # bytes that it leaves in the run's folder
     parameters: int | None = None  # of all members
-    flops: float | None = None  # matrix products of the whole training
-    bytes: int | None = None  # the most that the cohorts of a moment hold
-    seconds: float | None = None  # training alone
+    flops: float | None = None  # matrix products of all updates
 
-    def __str__(self) -> str:
-        words = f"{self.members:,} members in {self.populations:,} populations, {self.cohorts:,} cohorts"
-        if self.parameters is not None:
-            words += f", {self.parameters:,} parameters"
-        if self.flops is not None:
-            words += f", {self.flops:.2g} FLOPs"
-        if self.bytes is not None:
-            words += f", about {self.bytes / 1e6:,.0f} MB"
-        return words + (", time unknown" if self.seconds is None else f", about {self.seconds:,.0f} s of training")
+    @property
+    def seconds(self) -> float | None:
+        """All of its time."""
+        return None if self.training is None or self.measuring is None else self.training + self.measuring
+
+
+@dataclass(frozen=True)
+class Compiling:
+    """What compiling the updates of some cohorts takes, and what it saves."""
+
+    seconds: float
+    saved: Sequence[float]  # seconds of each cohort
 
 
 @runtime_checkable
@@ -123,8 +129,13 @@ class Experiment(Part):
         """Measures the members of these rows, which share a structure, in states that were kept of them."""
         raise NotImplementedError
 
-    def pays_to_compile(self, cohorts: Sequence[Sequence[Row]], device: torch.device) -> bool:
-        """Whether compiled updates save more time in these cohorts than it takes to compile them."""
+    def pays_to_compile(
+        self, cohorts: Sequence[Sequence[Row]], device: torch.device, costs: Sequence[Cost] | None = None
+    ) -> bool:
+        """Whether compiled updates save more time in these cohorts than it takes to compile them.
+
+        `costs` are those of updates that are not compiled, where they are known.
+        """
         return False
 
     def compile(self, cohorts: Sequence[Sequence[Row]], device: torch.device) -> None:
@@ -133,6 +144,12 @@ class Experiment(Part):
         Raises: `CannotCompile`.
         """
 
-    def estimate(self, rows: Sequence[Row], device: torch.device) -> Estimate:
-        """What the rows will take, as far as it can be told beforehand."""
-        return Estimate(len(rows), len(self.populations(rows)), len(self.plan(rows, device)))
+    def costs(self, cohorts: Sequence[Sequence[Row]], device: torch.device, compiled: bool = False) -> list[Cost]:
+        """What each of these cohorts will take, tried out within some seconds at most."""
+        return [Cost(len(rows)) for rows in cohorts]
+
+    def compiling(
+        self, cohorts: Sequence[Sequence[Row]], costs: Sequence[Cost], device: torch.device
+    ) -> Compiling | None:
+        """What compiled updates would change, given what the cohorts cost without; None where there are none."""
+        return None

@@ -4,6 +4,7 @@ Which they are, and what they were chosen over, is measured in `benchmarks/cover
 """
 
 import functools
+import math
 
 import numpy as np
 import scipy.stats
@@ -40,6 +41,14 @@ def t_interval(
     equal = (values == values[..., :1]).all(axis=-1)
     half = np.where(equal, 0.0, _t_quantile(n - 1) * values.std(axis=-1, ddof=1) / np.sqrt(n))
     return (mean - half)[()], (mean + half)[()]
+
+
+def half_width(n: int) -> float:
+    """Half the width of `t_interval` for n replicates whose standard deviation is 1: t(0.975, n - 1) / sqrt(n).
+
+    NaN for fewer than two.
+    """
+    return _t_quantile(n - 1) / math.sqrt(n) if n > 1 else math.nan
 
 
 def binomial_interval(hits: int, n: int) -> tuple[float, float]:

@@ -3,6 +3,7 @@
 import ctypes
 import errno
 import os
+import resource
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -59,6 +60,28 @@ def available_bytes() -> int:
             files = _numbers(group / "memory.stat")
             left.append(most - taken + files["inactive_file"] + files["active_file"])
     return max(0, min(left))
+
+
+def reset_peak(device: torch.device) -> None:
+    """From now on `peak_bytes` counts anew, where the system allows it."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+        return
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+def peak_bytes(device: torch.device) -> int:
+    """The most memory that this process has held: on a GPU of that GPU, else of the machine.
+
+    Since `reset_peak` on Linux, otherwise since the process began.
+    """
+    if device.type == "cuda":
+        return torch.cuda.max_memory_reserved(device)
+    with suppress(OSError, KeyError):
+        return 1024 * _numbers(Path("/proc/self/status"))["VmHWM:"]
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else 1024 * most
 
 
 def _control_groups() -> list[Path]:

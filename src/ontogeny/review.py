@@ -16,6 +16,7 @@ from ontogeny.files import to_json, write_text
 from ontogeny.folder import Place, folder_at
 from ontogeny.judging import judge
 from ontogeny.locate import line_in
+from ontogeny.planning import compared
 from ontogeny.report.figure import Figure
 from ontogeny.report.page import Report, page
 from ontogeny.report.print import save, svg
@@ -89,6 +90,7 @@ def write_report(prepared: Prepared, folder: Place, verdicts: Sequence[Verdict])
             "scale": prepared.scale,
             "members": members,
             "duration": f"{about['seconds']:.0f} s",
+            **({"against the plan": compared(about["plan"], about["took"])} if "took" in about else {}),
             "begun": about["created"],
             "device": about["device"],
             **{name: str(value) for name, value in about["hardware"].items()},

@@ -21,9 +21,10 @@ from ontogeny.files import to_json
 from ontogeny.folder import Folder, Place, folder_at
 from ontogeny.locate import Found
 from ontogeny.machine import hardware, one_thread, threads, versions
-from ontogeny.memory import is_out_of_memory, keep_freed, one_line_when_full
+from ontogeny.memory import is_out_of_memory, keep_freed, one_line_when_full, peak_bytes, reset_peak
 from ontogeny.parts import describe, digest
 from ontogeny.pieces import divided
+from ontogeny.planning import Plan, disk_bytes, plan_run
 from ontogeny.reuse import TAKEN, Reuse
 from ontogeny.shard import WHOLE, Shard
 from ontogeny.store import FORMAT, CohortStore, cohort_name, read_about
@@ -164,6 +165,9 @@ def run(
                 about = _begin(prepared, folder, reuse, watcher)  # as another process may have begun it meanwhile
             about = _placed(prepared, folder, about, reuse, shard)
         started, before = time.monotonic(), 0
+        took: dict[str, float] = {}
+        in_one_go = "plan" in about and shard.whole and executor.in_process and _untouched(about, folder)
+        reset_peak(prepared.device)
         for name, plan in about["experiments"].items():
             mine = shard.of(range(len(plan["cohorts"])), before)
             before += len(plan["cohorts"])
@@ -175,12 +179,31 @@ def run(
                 taken = {*plan.get("cached", ()), *plan.get("replayed", ())}
                 _make_programs(executor, [p for p in work if p.index not in taken or not p.store.segments()])
             keep = partial(reuse.keep, name, plan) if reuse is not None and not about["finished"] else None
+            began = time.monotonic()
             watcher.end(name, _advance_all(executor, work, prepared.device, watcher, keep))
+            took[name] = max(0.0, time.monotonic() - began) + plan.get("compiled_in", 0.0)
         left = 0 if shard.whole else _left(about, folder)
         if not about["finished"] and not left:
             seconds = about["seconds"] + max(0.0, time.monotonic() - started)  # a clock may be set back
-            folder.write("run.json", to_json({**about, "seconds": seconds, "finished": True}).encode())
+            ended = {**about, "seconds": seconds, "finished": True}
+            if in_one_go:
+                memory, disk = peak_bytes(prepared.device), disk_bytes(str(folder), list(took))
+                ended["took"] = {"experiments": took, "memory": memory, "disk": disk}
+            folder.write("run.json", to_json(ended).encode())
     return left
+
+
+def _untouched(about: Mapping[str, Any], folder: Folder) -> bool:
+    """Whether all the work that was planned, and no other, is still to be done."""
+    if any(plan.get("replayed") for plan in about["experiments"].values()):
+        return False
+    planned = ((name, i) for name, plan in about["experiments"].items() for i in _made(plan))
+    return not any(CohortStore(folder.inside(name, cohort_name(i))).segments() for name, i in planned)
+
+
+def _made(plan: Mapping[str, Any]) -> list[int]:
+    """The cohorts of an experiment that are not out of the cache."""
+    return [i for i in range(len(plan["cohorts"])) if i not in plan.get("cached", ())]
 
 
 def _work(
@@ -273,6 +296,7 @@ def _begin(prepared: Prepared, folder: Folder, reuse: Reuse | None, watcher: Wat
     experiments = {}
     for name, experiment in prepared.experiments.items():
         experiments[name] = {"definition": describe(experiment), **_arranged(prepared, name, reuse, watcher)}
+    planned = {} if prepared.scale == "smoke" else {"plan": _planned(prepared, experiments).as_json()}
     return {
         "format": FORMAT,
         "study": prepared.found.slug,
@@ -286,9 +310,31 @@ def _begin(prepared: Prepared, folder: Folder, reuse: Reuse | None, watcher: Wat
         "hardware": hardware(prepared.device),
         "created": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         "experiments": experiments,
+        **planned,
         "seconds": 0.0,
         "finished": False,
     }
+
+
+def _planned(prepared: Prepared, experiments: Mapping[str, Mapping[str, Any]]) -> Plan:
+    """What the cohorts that are to be made will take."""
+    cohorts = {name: [[plan["rows"][i] for i in c] for c in plan["cohorts"]] for name, plan in experiments.items()}
+    modes = {name: plan["mode"] for name, plan in experiments.items()}
+    compiled_in = {name: plan["compiled_in"] for name, plan in experiments.items() if "compiled_in" in plan}
+    return plan_run(prepared.experiments, cohorts, prepared.found.study.claims, prepared.device, modes, compiled_in)
+
+
+def plan_dry(prepared: Prepared, reuse: Reuse | None) -> tuple[Plan, dict[str, int], dict[str, int]]:
+    """What a run would take, and of each experiment how many members come from the cache, or are only re-measured."""
+    cohorts, modes, cached, replayed = {}, {}, {}, {}
+    for name, experiment in prepared.experiments.items():
+        rows, modes[name], left = left_to_make(prepared, name, reuse)
+        replayed[name] = len(reuse.replayable(name, rows, modes[name])) if reuse else 0
+        cached[name] = len(rows) - len(left) - replayed[name]
+        planned = _plan(experiment, rows, left, prepared.device)
+        cohorts[name] = [[rows[i] for i in cohort] for cohort in planned]
+    plan = plan_run(prepared.experiments, cohorts, prepared.found.study.claims, prepared.device, modes)
+    return plan, cached, replayed
 
 
 def _same(prepared: Prepared, folder: Folder, weights: bool = False) -> dict[str, Any]:
@@ -320,12 +366,14 @@ def _arranged(prepared: Prepared, name: str, reuse: Reuse | None, watcher: Watch
     rows, mode, left = left_to_make(prepared, name, reuse)
     cohorts = _plan(experiment, rows, left, prepared.device)
     if cohorts:
-        wanted, members = mode, [[rows[i] for i in cohort] for cohort in cohorts]
+        wanted, members, began = mode, [[rows[i] for i in cohort] for cohort in cohorts], time.monotonic()
         mode = _mode(prepared, wanted, experiment, members, watcher)
         if reuse is not None and wanted not in ("auto", mode):  # compiled, as the cache has them, which fails here
             held = _held(name, rows, mode, reuse)
             cohorts = _plan(experiment, rows, [i for i in range(len(rows)) if i not in held], prepared.device)
     arranged = {"rows": rows, "cohorts": cohorts, "mode": mode}
+    if cohorts and mode == "compiled":
+        arranged["compiled_in"] = max(0.0, time.monotonic() - began)
     if reuse is None:
         return arranged
     return {**arranged, "addresses": reuse.addresses(name, rows, mode), "weights": reuse.weights}

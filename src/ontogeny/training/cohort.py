@@ -158,11 +158,14 @@ class TrainingCohort:
         """One update of every member that is alive."""
         batch = self.data.at(self.done)
         if not self.columns:
-            coming = range(self.done + AHEAD, self.done, -1)
-            self.columns = [self.optimizer.columns(update, self.population.flat) for update in coming]
+            self.columns = self.coming()[::-1]
         self.done += 1
         self.last_loss = self.learn(batch, self.columns.pop())
         self.losses.append(self.last_loss)
+
+    def coming(self) -> list[Columns]:
+        """What the optimizer needs to know at each of the next `AHEAD` updates."""
+        return [self.optimizer.columns(self.done + i, self.population.flat) for i in range(1, AHEAD + 1)]
 
     def compile(self, structure: str) -> None:
         """Makes the updates a compiled program, with bits of its own: see `ontogeny.training.compiled`.

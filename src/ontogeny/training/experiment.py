@@ -1,22 +1,25 @@
 """Training: an experiment that grows populations on a task and measures them along the way."""
 
 import inspect
-from collections.abc import Sequence
+import os
+from collections.abc import Hashable, Sequence
+from functools import partial
 
 import torch
 from torch import nn
 
 from ontogeny.errors import CannotCompile, UserError
-from ontogeny.experiment import Estimate, Experiment, Row, StateAt, cohorts_at_once
+from ontogeny.experiment import Compiling, Cost, Experiment, Row, StateAt, cohorts_at_once
 from ontogeny.measures.contract import Measure
 from ontogeny.models.contract import Model
 from ontogeny.models.population import Population
 from ontogeny.parts import stack, structure
 from ontogeny.streams import Streams
 from ontogeny.tasks.contract import Task
-from ontogeny.training.cohort import Data, TrainingCohort
+from ontogeny.training.calibration import LABELS, SECONDS, Shape, Timing, calibrated
+from ontogeny.training.cohort import AHEAD, BEATS, Data, TrainingCohort
 from ontogeny.training.compiled import SECONDS_TO_LOAD, headers_apart
-from ontogeny.training.footprint import chunk_size, footprint, seconds_per_update
+from ontogeny.training.footprint import Footprint, chunk_size, footprint
 from ontogeny.training.objectives import CrossEntropy, Objective
 from ontogeny.training.optimizers import Optimizer
 from ontogeny.training.replay import Replay
@@ -25,6 +28,10 @@ from ontogeny.training.steps import Steps, at, log_spaced
 # What compiled updates save: of their time by fusing, and the call of every operation. Measured on two cores.
 SAVED_BY_FUSING, SECONDS_A_CALL, SAVED_AT_MOST = 0.2, 8e-6, 0.8
 LEAST_TO_COMPILE = 20.0  # seconds of updates, below which it is not even looked at
+
+DIGITS = 7  # bytes of an update's number in the labels of the losses
+
+_footprints: dict[Hashable, Footprint] = {}
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
@@ -62,45 +69,115 @@ class Training(Experiment):
         """Rows that share a structure, in chunks whose activations fit the cache (CPU) or the memory (GPU)."""
         cohorts: list[list[int]] = []
         for group in self.populations(rows):
-            size = chunk_size(footprint(self.open([rows[group[0]]], device)), len(group), device)
+            size = chunk_size(self._footprint(rows[group[0]], device), len(group), device)
             cohorts += [group[i : i + size] for i in range(0, len(group), size)]
         return cohorts
 
-    def estimate(self, rows: Sequence[Row], device: torch.device) -> Estimate:
-        """Counted on one member and timed on a few updates of every population's first cohort."""
-        plan = self.plan(rows, device)
-        workers = cohorts_at_once(len(plan), device)
-        parameters, flops, most, seconds = 0, 0.0, 0, 0.0
-        for group in self.populations(rows):
-            one = footprint(self.open([rows[group[0]]], device))
-            cohorts = [members for members in plan if members[0] in group]
-            timed = self.open([rows[i] for i in cohorts[0]], device)
-            parameters += one.parameters * len(group)
-            flops += one.flops * len(group) * timed.steps
-            most = max(most, (one.bytes + one.held) * len(cohorts[0]) * workers)
-            seconds += seconds_per_update(timed) * timed.steps * len(group) / len(cohorts[0]) / workers
-        return Estimate(len(rows), len(self.populations(rows)), len(plan), parameters, flops, most, seconds)
+    def costs(self, cohorts: Sequence[Sequence[Row]], device: torch.device, compiled: bool = False) -> list[Cost]:
+        """Timed on some updates, and a look, of a cohort of every structure and size."""
+        return self._timed(cohorts, device, compiled, looks=True)
 
-    def pays_to_compile(self, cohorts: Sequence[Sequence[Row]], device: torch.device) -> bool:
-        """By timing the first cohort's updates for a second, and counting the operations to compile."""
+    def compiling(
+        self, cohorts: Sequence[Sequence[Row]], costs: Sequence[Cost], device: torch.device
+    ) -> Compiling | None:
+        """By counting the operations of the costliest cohort."""
+        if device.type == "cuda":
+            return None  # not tried there
+        known = [(cost.training, i) for i, cost in enumerate(costs) if cost.training is not None]
+        if not known:
+            return None
+        try:
+            trace = self.open(cohorts[max(known)[1]], device).trace()
+        except CannotCompile:
+            return None
+        saved = []
+        for rows, cost in zip(cohorts, costs, strict=True):
+            calls = SECONDS_A_CALL * trace.operations * self.member(rows[0]).steps
+            spent = cost.training or 0.0
+            saved.append(min(SAVED_AT_MOST * spent, SAVED_BY_FUSING * spent + calls))
+        return Compiling(SECONDS_TO_LOAD + trace.seconds_to_compile * len(self._shapes(cohorts)), saved)
+
+    def pays_to_compile(
+        self, cohorts: Sequence[Sequence[Row]], device: torch.device, costs: Sequence[Cost] | None = None
+    ) -> bool:
+        """By timing some updates of a cohort of every structure and size, and counting the operations to compile.
+
+        Without `costs` it first asks of the costliest alone whether it is worth looking at.
+        """
         if device.type == "cuda":
             return False  # not tried there
-        first = self.open(cohorts[0], device)
-        update = seconds_per_update(first)
-        seconds = update * first.steps * len(cohorts) / cohorts_at_once(len(cohorts), device)
-        shapes = len({(structure(self.member(rows[0])), len(rows)) for rows in cohorts})
-        if seconds < LEAST_TO_COMPILE * shapes:
-            return False
-        try:
-            trace = first.trace()
-        except CannotCompile:
-            return False
-        saved = min(SAVED_AT_MOST, SAVED_BY_FUSING + SECONDS_A_CALL * trace.operations / update)
-        return saved * seconds > SECONDS_TO_LOAD + trace.seconds_to_compile * shapes
+        workers = cohorts_at_once(len(cohorts), device)
+        least = LEAST_TO_COMPILE * len(self._shapes(cohorts)) * workers
+        for seconds in (0.0, SECONDS):
+            found = costs or self._timed(cohorts, device, False, looks=False, seconds=seconds)
+            if sum(cost.training or 0.0 for cost in found) < least:
+                return False
+        change = self.compiling(cohorts, found, device)
+        return change is not None and sum(change.saved) / workers > change.seconds
+
+    def _shapes(self, cohorts: Sequence[Sequence[Row]]) -> dict[tuple[str, int], Sequence[Row]]:
+        """A cohort of every structure and size."""
+        return {(structure(self.member(rows[0])), len(rows)): rows for rows in cohorts}
+
+    def _timed(
+        self,
+        cohorts: Sequence[Sequence[Row]],
+        device: torch.device,
+        compiled: bool,
+        *,
+        looks: bool,
+        seconds: float = SECONDS,
+    ) -> list[Cost]:
+        """What cohorts cost, of which some are timed for so many seconds."""
+        beside = min(cohorts_at_once(len(cohorts), device), os.cpu_count() or 1)
+        keys: list[Hashable] = [(*self._key(rows, device, looks), compiled) for rows in cohorts]
+        updates: dict[Hashable, int] = {}
+        for key, rows in zip(keys, cohorts, strict=True):
+            updates[key] = updates.get(key, 0) + self.member(rows[0]).steps
+        if compiled:
+            self.compile(cohorts, device)
+        shapes = {
+            key: Shape(
+                partial(self.open, rows, device, compiled),
+                float(self._footprint(rows[0], device).flops * len(rows)),
+                updates[key] / beside,
+            )
+            for key, rows in zip(keys, cohorts, strict=True)
+        }
+        found = calibrated(shapes, beside, looks=looks, seconds=seconds)
+        return [self._cost(rows, found[key], device) for key, rows in zip(keys, cohorts, strict=True)]
+
+    def _key(self, rows: Sequence[Row], device: torch.device, looks: bool) -> tuple[str, int, str]:
+        """What cohorts share that cost alike: all but how long they are trained and when they are measured."""
+        member = self.member(rows[0]).replace(steps=1, at=at())
+        return structure(member if looks else member.replace(measures=())), len(rows), device.type
+
+    def _footprint(self, row: Row, device: torch.device) -> Footprint:
+        """What a member of this structure needs, found out once."""
+        key = self._key([row], device, looks=False)
+        if key not in _footprints:
+            _footprints[key] = footprint(self.open([row], device))
+        return _footprints[key]
+
+    def _cost(self, rows: Sequence[Row], timing: Timing, device: torch.device) -> Cost:
+        """What a cohort costs, given what an update and a look of it take."""
+        member, one = self.member(rows[0]), self._footprint(rows[0], device)
+        looks = len(member.at.upto(member.steps))
+        draws = -(-member.steps // AHEAD) if member.examples is None else 0
+        trace = member.steps * (len(rows) * DTYPES[member.dtype].itemsize + DIGITS) + BEATS * LABELS
+        return Cost(
+            members=len(rows),
+            training=timing.opening + timing.update * member.steps + timing.drawing * draws,
+            measuring=timing.record * looks,
+            memory=(one.bytes + one.held) * len(rows),
+            disk=round(timing.record_bytes * looks + timing.state_bytes + trace),
+            parameters=one.parameters * len(rows),
+            flops=float(one.flops) * len(rows) * member.steps,
+        )
 
     def compile(self, cohorts: Sequence[Sequence[Row]], device: torch.device) -> None:
         """Makes a program for every structure and size among the cohorts."""
-        shapes = {(structure(self.member(rows[0])), len(rows)): rows for rows in cohorts}
+        shapes = self._shapes(cohorts)
         with headers_apart(len(shapes) > 1):
             for rows in shapes.values():
                 self.open(rows, device, True)

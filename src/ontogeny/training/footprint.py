@@ -1,20 +1,17 @@
 """What a member costs: parameters, floating-point operations and memory of one update, measured on one member."""
 
-import time
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from ontogeny.machine import one_thread
-from ontogeny.memory import available_bytes, keep_freed
+from ontogeny.memory import available_bytes
 from ontogeny.training.cohort import TrainingCohort
 
 # Activations and parameters that a cohort holds at most on a CPU: two that hold more slow each other by a third, on a
 # processor with 36 MB of shared cache.
 CPU_BYTES = 40 << 20
-TIMED_UPDATES, TIMED_SECONDS = 32, 1.0
 CORE_BYTES = 3 << 20  # that a chunk holds at least, for two cores to be worth two chunks
 GPU_SHARE = 0.6  # of the free memory of a GPU
 CPU_SHARE = 0.5  # of the memory that is left, for the cohorts of a moment
@@ -27,7 +24,7 @@ class Footprint:
     parameters: int
     flops: int  # forward and backward, matrix products only
     bytes: int  # activations kept for the backward pass, parameters, gradient and the optimizer's memory
-    held: int = 0  # its examples: an update touches few of them, so they need memory but no cache
+    held: int = 0  # its examples, or data drawn ahead: an update touches few of them, so they need memory but no cache
 
 
 def footprint(cohort: TrainingCohort) -> Footprint:
@@ -48,22 +45,14 @@ def footprint(cohort: TrainingCohort) -> Footprint:
         parameters=cohort.population.parameters_each,
         flops=counter.get_total_flops(),
         bytes=sum(kept.values()) + tables,
-        held=sum(value.nbytes for value in cohort.data.held()),
+        held=sum(value.nbytes for value in cohort.data.held() or _drawn(cohort)),
     )
 
 
-def seconds_per_update(cohort: TrainingCohort) -> float:
-    """Times a cohort's updates until a second has passed, after one to warm up. The cohort is spent afterwards."""
-    keep_freed()  # as the run will
-    with one_thread():
-        cohort.update()
-        started, made = time.perf_counter(), 0
-        while made < TIMED_UPDATES and time.perf_counter() - started < TIMED_SECONDS:
-            cohort.update()
-            made += 1
-        if cohort.population.flat.is_cuda:
-            torch.cuda.synchronize()
-        return (time.perf_counter() - started) / made
+def _drawn(cohort: TrainingCohort) -> list[Tensor]:
+    batch = cohort.data.drawn
+    assert batch is not None
+    return [v for v in (batch.inputs, batch.targets, batch.weights, *batch.latents.values()) if v is not None]
 
 
 def chunk_size(one: Footprint, members: int, device: torch.device) -> int:
