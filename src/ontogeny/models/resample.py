@@ -1,0 +1,137 @@
+"""Resampling: at every place of a sequence each likely token is written, and what follows told many times."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from ontogeny.models.generate import Continuation, sampled
+from ontogeny.models.population import Population
+from ontogeny.streams import Streams
+
+ROWS = 2_560  # rollouts of a member at once, about: it bounds the keys and values that are kept
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """Where a sequence tells its outcome: `ask` follows its last token, then one of `options` from `first` on."""
+
+    ask: int
+    first: int
+    options: int
+
+
+class Resampled(NamedTuple):
+    """What came of sequences resampled at each of their places.
+
+    Of the alternates at a place the first is the sequence's own token, then come the most probable others.
+    """
+
+    tokens: Int[Tensor, "member path place alternate"]
+    probability: Float[Tensor, "member path place alternate"]  # float64, as the network has it before the place
+    outcome: Int[Tensor, "member path place alternate sample"]
+    final: Int[Tensor, "member path draw"]  # after the whole sequence
+
+
+def tell(
+    continuation: Continuation,
+    logits: Float[Tensor, "member sample output"],
+    left: int,
+    question: Question,
+    streams: Streams,
+    temperature: float = 1.0,
+) -> Int[Tensor, "member sample"]:
+    """The outcome of sequences, as its number among the options, after `left` more tokens and the question.
+
+    `logits` are those of the next token. Tokens are drawn from all there are, the outcome from the options alone.
+    """
+    choose = sampled(streams, temperature)
+    for number in range(left):
+        logits = continuation.read(choose(logits, number)[..., None])[:, :, -1]
+    asked = torch.full((*logits.shape[:2], 1), question.ask, device=logits.device)
+    logits = continuation.read(asked)[:, :, -1]
+    return choose(logits[..., question.first : question.first + question.options], left)
+
+
+@torch.no_grad()
+def tell_often(
+    population: Population,
+    prompts: Int[Tensor, "member path position"],
+    left: int,
+    samples: int,
+    question: Question,
+    streams: Streams,
+    temperature: float = 1.0,
+) -> Int[Tensor, "member path sample"]:
+    """Outcomes of `samples` sampled endings of each prompt, with `left` more tokens before the question.
+
+    Raises: `UserError` for anything but a causal transformer that reads tokens, or too long a sequence for it.
+    Cost: one forward pass over the prompts, and `samples` over all that follows.
+    """
+    stem = Continuation(population)
+    logits = stem.read(prompts)[:, :, -1].repeat_interleave(samples, 1)
+    found = tell(stem.branch(samples), logits, left, question, streams, temperature)
+    return found.unflatten(1, (-1, samples))
+
+
+@torch.no_grad()
+def resample(
+    population: Population,
+    prompt: Int[Tensor, "member path position"],
+    paths: Int[Tensor, "member path place"],
+    question: Question,
+    streams: Streams,
+    *,
+    alternates: int,
+    samples: int,
+    temperature: float = 1.0,
+) -> Resampled:
+    """Rewrites every place of the paths, which follow their prompts, with each of the `alternates` likeliest tokens.
+
+    After each of them the sequence is told to the length of the path `samples` times, and its outcome drawn; of the
+    whole path 4 * `samples` outcomes are drawn. What was read of a path is kept and never read again, and all members,
+    alternates and samples go on at once, about `ROWS` at a time, whatever the number of paths.
+
+    Raises: `UserError` for anything but a causal transformer that reads tokens, or too long a sequence for it.
+    Cost: paths * alternates * samples * place^2 / 2 tokens a member.
+    """
+    each = max(1, ROWS // (alternates * samples))
+    parts = [
+        _resample(population, a, b, question, streams.of(f"group {i}"), alternates, samples, temperature)
+        for i, (a, b) in enumerate(zip(prompt.split(each, 1), paths.split(each, 1), strict=True))
+    ]
+    return Resampled(*(torch.cat(pieces, 1) for pieces in zip(*parts, strict=True)))
+
+
+def _resample(
+    population: Population,
+    prompt: Tensor,
+    paths: Tensor,
+    question: Question,
+    streams: Streams,
+    alternates: int,
+    samples: int,
+    temperature: float,
+) -> Resampled:
+    stem = Continuation(population)
+    logits = stem.read(prompt)[:, :, -1]
+    tokens, probability, outcome = [], [], []
+    length = paths.shape[2]
+    for place in range(length):
+        own = paths[..., place : place + 1]
+        law = torch.softmax(logits.double(), -1)
+        # No probability is over 1: the path's own token comes first.
+        here = law.scatter(-1, own, 2.0).topk(alternates, -1).indices
+        fork = stem.branch(alternates)
+        after = fork.read(here.flatten(1)[..., None])[:, :, -1].repeat_interleave(samples, 1)
+        streams_here = streams.of(f"place {place}")
+        found = tell(fork.branch(samples), after, length - place - 1, question, streams_here, temperature)
+        tokens.append(here)
+        probability.append(law.gather(-1, here))
+        outcome.append(found.view(*here.shape, samples))
+        logits = stem.read(own)[:, :, -1]
+    many = 4 * samples
+    last = tell(stem.branch(many), logits.repeat_interleave(many, 1), 0, question, streams.of("end"), temperature)
+    return Resampled(*(torch.stack(x, 2) for x in (tokens, probability, outcome)), last.unflatten(1, (-1, many)))
