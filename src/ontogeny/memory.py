@@ -25,8 +25,9 @@ def keep_freed() -> None:
     """Tells glibc to keep what is freed, not give it back to the system at every update, and to use large pages.
 
     The activations of a population are some megabytes each; handed back and fetched again, every page of them is
-    cleared anew, and in pages of 4 kB two cohorts side by side took 6 to 15 % longer. Where the system has large pages
-    for those who ask (`/sys/kernel/mm/transparent_hugepage/enabled`), this does. Does nothing on other C libraries.
+    cleared anew, and in pages of 4 kB the updates of two cohorts side by side took 6 % longer. Where the system has
+    large pages for those who ask (`/sys/kernel/mm/transparent_hugepage/enabled`), this does. Does nothing on other C
+    libraries.
     """
     libc = ctypes.CDLL(None)
     if sys.platform != "linux" or not hasattr(libc, "mallopt"):

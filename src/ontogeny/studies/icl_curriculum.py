@@ -22,6 +22,11 @@ second figure counts the updates on quadratic functions up to an error of 0.5, a
 If quadratic functions came as cheap in random order, there would be nothing in the order but the other tasks; if
 they came as cheap in reverse, not even that.
 
+What we see on the desk: all of it. Mixed in after a block of linear functions, quadratic ones are learned within 9 to
+17 updates on them, where networks that see nothing else need 250 to 300 and those with all classes at random 73 to
+108; in the reverse order two of four never get there. The linear error rises by 0.76 in blocks of one class each, by
+0.14 with the earlier classes kept.
+
 What it does not say: fewer quadratic updates are not fewer updates. Up to an error of 0.5 the mixed schedule has
 spent its first block on linear functions, and it ends with a larger quadratic error than training on nothing else,
 for it has to infer the class as well. Cubic functions are hardly learned in so short a training, and nothing is
@@ -39,7 +44,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from scipy.stats import spearmanr
+from scipy.stats import rankdata
 
 from ontogeny import Claim, Control, Gate, Paper, Study, Training, factor, seeds, zipped
 from ontogeny.claims import unfold
@@ -393,7 +398,9 @@ def heads_figure(results: dict[str, xr.Dataset]) -> Figure:
     panels = []
     for degree, name in list(CLASSES.items())[1:]:
         other = last.sel(degree=degree).values
-        rank = np.mean([spearmanr(one, two).statistic for one, two in zip(linear, other, strict=True)])
+        rank = np.mean(
+            [np.corrcoef(rankdata(one), rankdata(two))[0, 1] for one, two in zip(linear, other, strict=True)]
+        )
         points = Points(linear.ravel(), other.ravel(), colour=colour_of("mixed"))
         panels.append(
             Panel(
