@@ -7,7 +7,7 @@ import torch
 from narrators import Reread, look
 
 from ontogeny.errors import UserError
-from ontogeny.measures.forking_paths import ForkingPaths, distance
+from ontogeny.measures.forking_paths import ForkingPaths, alternates, distance
 from ontogeny.models import resample
 from ontogeny.models.population import Population
 from ontogeny.models.transformer import Transformer
@@ -62,15 +62,25 @@ def test_the_hazard_is_the_chance_of_a_fork_until_it_comes(found):
 
 
 def test_kept_mass_by_hand(found):
-    # Seven tokens follow any undecided word, and "." makes eight: nothing is lost. At 0.05 an undecided state keeps its
-    # words (0.8 or 0.98 * 0.8 of the mass) and forks to A and B, a basin its words (0.98).
+    # Twelve words, four forks and "." may come first, seven tokens and "." later: nothing is lost. At 0.05 an undecided
+    # state keeps its words (0.8 or 0.98 * 0.8 of the mass) and forks to A and B, a basin its words (0.98).
     place = torch.arange(1, 8)
     fork = torch.where(found["fork_at"] > 0, found["fork_at"], 99)[..., None]
-    # Before the first word, and after a "." in its place, any of four states may be next: more than eight tokens.
+    assert found["kept"][:, 0, :, 0].min() > 1 - 1e-9
+    # After a "." in the first place any of four states may be next: more than eight tokens.
     inner = (place > 1) & (found["words"][..., :1] != TASK.token("."))
     assert found["kept"][:, 0][inner].min() > 1 - 1e-9
+    # First 12 words of 0.98 * 0.8 / 12, A and B of 0.08 and 0.06; the story's own is kept in any case.
+    first = found["kept"][:, 1, :, 0]
+    words = found["words"][..., 0] < TASK.plain
+    assert first[words] == pytest.approx(0.98 * 0.8 + 0.2 * 0.7)
     after = found["kept"][:, 1][place > fork]
     assert ((after - 0.98).abs() < 1e-9).sum() + ((after - 1.0).abs() < 1e-9).sum() == len(after)
+
+
+def test_as_many_tokens_as_a_story_can_go_on_with():
+    assert alternates(ForkingStory(length=3)) == [4 * 3 + 5, 3 + 5, 3 + 5]
+    assert alternates(DriftingStory(length=2, undecided=5, words=2)) == [5 * 2 + 5, 2 + 5]
 
 
 def test_noise_of_a_constant_series(found):
@@ -81,7 +91,7 @@ def test_noise_of_a_constant_series(found):
     steady = found["steady_distance"]
     assert steady.shape == (2, 3, 8)
     assert steady.mean().item() == pytest.approx(null.mean().item(), rel=0.3)
-    forked = distance(found["start_outcome"], found["outcome_law"][:, 0])[found["fork_at"] > 0][:, -1]
+    forked = distance(found["start_outcome"][:, None], found["outcome_law"][:, 0])[found["fork_at"] > 0][:, -1]
     assert forked.min() > 0.5
 
 
@@ -107,7 +117,7 @@ def test_what_it_needs():
 
 
 def test_distance_by_hand():
-    start = torch.tensor([[1.0, 0.0]])
+    start = torch.tensor([[[1.0, 0.0]]])
     along = torch.tensor([[[[1.0, 0.0], [0.0, 1.0], [0.4, 0.6]]]])
     assert distance(start, along)[0, 0].tolist() == pytest.approx([0.0, 2**0.5, 0.6 * 2**0.5])
 

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from ontogeny.measures.outcome_distribution import frequencies, hazard, kept, mixture, survival
+from ontogeny.measures.outcome_distribution import frequencies, hazard, kept, mixture
 
 BRANCHES = torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.7, 0.3]], dtype=torch.float64)
 P = torch.tensor([0.5, 0.25, 0.05], dtype=torch.float64)
@@ -38,11 +38,6 @@ def test_hazard_by_hand():
         assert hazard(BRANCHES, weights, eps).item() == pytest.approx(expected if eps >= 0 else 0.5 + own)
 
 
-def test_survival_by_hand():
-    assert survival(torch.tensor([0.0, 0.5, 0.0, 0.2])).tolist() == pytest.approx([1.0, 0.5, 0.5, 0.4])
-
-
-def test_a_sequence_that_cannot_change_survives():
+def test_a_sequence_that_cannot_change_has_no_hazard():
     same = torch.ones(5, 3, 2, dtype=torch.float64) / 2
-    risk = hazard(same, torch.full((5, 3), 1 / 3, dtype=torch.float64), 0.0)
-    assert survival(risk).tolist() == [1.0] * 5
+    assert hazard(same, torch.full((5, 3), 1 / 3, dtype=torch.float64), 0.0).tolist() == [0.0] * 5

@@ -1,7 +1,9 @@
 """Oracles: every ending enumerated with plain forward passes, and a member alone as in company."""
 
+import pytest
 import torch
 
+from ontogeny.errors import UserError
 from ontogeny.models import resample as resampling
 from ontogeny.models.population import Population
 from ontogeny.models.resample import Question, resample, tell_often
@@ -47,7 +49,7 @@ def test_outcomes_have_the_enumerated_probabilities(seed):
     population = grown()
     prompt, words = paths()
     start = prompt[..., 0]
-    found = resample(population, prompt, words, QUESTION, Streams((seed, seed + 9)), alternates=7, samples=600)
+    found = resample(population, prompt, words, QUESTION, Streams((seed, seed + 9)), alternates=(7, 7), samples=600)
     assert torch.equal(found.tokens[..., 0], words)
     assert torch.equal(found.tokens.sort(-1).values, torch.arange(7).expand(2, 3, 2, 7))
     share = found.outcome.double().mean(-1)  # of the second option
@@ -85,18 +87,32 @@ def test_endings_of_prompts_of_one_length(seed):
 
 def test_likely_tokens_come_first():
     prompt, words = paths()
-    few = resample(grown(), prompt, words, QUESTION, Streams((3, 4)), alternates=3, samples=2)
-    all_ = resample(grown(), prompt, words, QUESTION, Streams((3, 4)), alternates=7, samples=2)
+    few = resample(grown(), prompt, words, QUESTION, Streams((3, 4)), alternates=(3, 3), samples=2)
+    all_ = resample(grown(), prompt, words, QUESTION, Streams((3, 4)), alternates=(7, 7), samples=2)
     assert torch.equal(few.tokens, all_.tokens[..., :3])
     others = all_.probability[..., 1:]
     assert (others[..., 1:] <= others[..., :-1]).all()
 
 
+def test_places_may_have_different_numbers_of_alternates():
+    prompt, words = paths()
+    all_ = resample(grown(), prompt, words, QUESTION, Streams((3, 4)), alternates=(5, 5), samples=2)
+    some = resample(grown(), prompt, words, QUESTION, Streams((3, 4)), alternates=(5, 2), samples=2)
+    for whole, less in zip(all_[:3], some[:3], strict=True):
+        assert torch.equal(less[:, :, 0], whole[:, :, 0])
+        assert (less[:, :, 1, 2:] == 0).all()
+    for whole, less in zip(all_[:2], some[:2], strict=True):
+        assert torch.equal(less[:, :, 1, :2], whole[:, :, 1, :2])
+    assert (some.probability[:, :, 1, :2] > 0).all()
+    with pytest.raises(UserError, match="one number a place of 2, got 1"):
+        resample(grown(), prompt, words, QUESTION, Streams((3, 4)), alternates=(5,), samples=2)
+
+
 def test_a_member_is_the_same_alone_and_in_company(monkeypatch):
     monkeypatch.setattr(resampling, "ROWS", 12)  # two paths at once, then one
     prompt, words = paths()
-    every = resample(grown(), prompt, words, QUESTION, Streams((3, 4)), alternates=3, samples=2)
-    one = resample(grown((4,)), *paths((4,)), QUESTION, Streams((4,)), alternates=3, samples=2)
+    every = resample(grown(), prompt, words, QUESTION, Streams((3, 4)), alternates=(3, 3), samples=2)
+    one = resample(grown((4,)), *paths((4,)), QUESTION, Streams((4,)), alternates=(3, 3), samples=2)
     for together, alone in zip(every, one, strict=True):
         assert together.shape[:2] == (2, 3)
         assert torch.equal(together[1:], alone)

@@ -38,34 +38,36 @@ def both(before, after):
     return np.stack([before, after], 1)
 
 
-def drawn(which, *, noise=0.03, size=1.0, late=0, hazard=0.12, off=0.01, correlation=0.9, steady=1.0):
+def drawn(which, *, forks=FORKS, noise=0.03, size=1.0, late=0, hazard=None, afterwards=0.0, off=0.01, correlation=0.9,
+          steady=1.0, start=None, early=0.25):  # fmt: skip
     """Forking stories go to outcome A with their fork, of the full size, `late` words late; drifting ones stay."""
     rng = np.random.default_rng(7)
     law = outcome_weights().numpy()
-    at = FORKS if which == forking.FORK else np.zeros(PATHS, int)
-    there = (np.arange(WORDS + 1) >= at[:, None]) & (at[:, None] > 0)
+    at = forks if which == forking.FORK else np.zeros(PATHS, int)
+    place = np.arange(WORDS + 1)
+    there = (place >= at[:, None]) & (at[:, None] > 0)
     exact = np.where(there[..., None], [0.95, 0.05 / 3, 0.05 / 3, 0.05 / 3], law)
-    shown = exact[:, np.maximum(np.arange(WORDS + 1) - late, 0)]
+    shown = exact[:, np.maximum(place - late, 0)]
     jitter = noise / 2 * rng.normal(size=(SEEDS, PATHS, WORDS + 1, 4))
     found = law + size * (shown - law) + jitter - jitter.mean(-1, keepdims=True)
-    open_ = np.arange(1, WORDS + 1) < np.where(at > 0, at, 99)[:, None]
-    risk = np.where(open_, hazard, 0.99 * (np.arange(1, WORDS + 1) == at[:, None]))
-    risk = risk if which == forking.FORK else np.full((PATHS, WORDS), 0.001)
+    fork = np.where(at > 0, at, 99)[:, None]
+    rate = (0.12 if which == forking.FORK else 0.001) if hazard is None else hazard
+    risk = np.select([place[1:] < fork, place[1:] == fork], [rate, 0.99], afterwards)
     risk = np.broadcast_to(risk[None, None, ..., None], (SEEDS, 2, PATHS, WORDS, 4)).copy()
     risk[:, 1] *= 0.05
     constant = noise / 2 * np.linalg.norm(rng.normal(size=(SEEDS, 400, WORDS + 1, 4)), axis=-1)
     calm = steady * noise / 2 * np.linalg.norm(rng.normal(size=(SEEDS, 100, WORDS + 1, 4)), axis=-1)
     everyone = (SEEDS, *exact.shape)
-    uniform, many = np.full(everyone, 0.25), np.broadcast_to(exact, everyone)
-    early = np.where(np.arange(PATHS)[:, None, None] < 2, uniform, np.nan)
+    many = np.broadcast_to(exact, everyone)
+    first = np.where(np.arange(PATHS)[:, None, None] < 2, np.broadcast_to(early, everyone), np.nan)
     moved = np.array([0.7, 0.2, 0.7, 0.2])[None, :, None] * np.ones((SEEDS, 1, 6))
-    start = np.broadcast_to(law, (SEEDS, 4))
+    start = np.broadcast_to(law if start is None else start, (SEEDS, 4))
     by = ("member", "step")
     return dataset(
         {
             "outcome_law": (
                 (*by, "least", "path", "prefix", "outcome"),
-                both(*(np.stack([x, x], 1) for x in (early, found))),
+                both(*(np.stack([x, x], 1) for x in (first, found))),
             ),
             "exact_law": ((*by, "path", "prefix", "outcome"), both(many, many)),
             "fork_at": ((*by, "path"), np.broadcast_to(at, (SEEDS, 2, PATHS))),
@@ -94,34 +96,29 @@ def test_a_clear_case_reproduces_all():
     assert {claim: verdict(claim, results) for claim in CLAIMS} == dict.fromkeys(CLAIMS, "reproduced")
 
 
-def test_statistics_by_hand():
-    ds = drawn(forking.FORK, noise=0.0)
-    assert forking.final_error(ds).values == pytest.approx([0.0] * 4, abs=1e-12)
+def test_numbers_by_hand():
+    found = {claim: judge(CLAIMS[claim], runs(dict(noise=0.0)), "desk") for claim in CLAIMS}
+
+    def both_of(claim):
+        return pytest.approx([found[claim].statistic, found[claim].control.statistic], abs=2e-3)
+
     # Uniform against (.39, .297, .203, .11): .14 + .0467 + .0467 + .14; the first stories fork at words 1 and 2, so
     # that 16 and 15 of their 17 laws are decided: .7 + 3 * .2333 = 1.4.
-    expected = (3 * 0.37333 + 31 * 1.4) / 34
-    assert forking.error_at_start(ds).values == pytest.approx([expected] * 4, abs=1e-3)
-    step = forking.leaps(ds)
-    # (.95 - .39, .0167 - .2967, .0167 - .2033, .0167 - .11): 0.660
-    assert step.max().item() == pytest.approx(0.660, abs=1e-3)
-    assert (step > 0.1).sum("word").values.tolist() == [[1] * 11 + [0]] * 4
-    assert forking.forks_found(ds).values.tolist() == [1.0] * 4
-    assert forking.change_at_the_fork(ds).values.tolist() == [1.0] * 4
-    assert forking.leap_when_forked(ds).values.tolist() == [1.0] * 4
-    assert forking.leap_at_all(ds).values == pytest.approx([11 / 12] * 4)
-    assert forking.start_entropy(ds).values == pytest.approx([1.2944] * 4, abs=1e-4)
-    assert forking.hazard_before(ds).values == pytest.approx([0.12] * 4)
-    assert forking.hazard_after(ds).values.tolist() == [0.0] * 4
-    assert forking.hazard_without_rare_tokens(ds).values == pytest.approx([0.006] * 4)
+    assert both_of("outcome-distribution") == [0.0, (3 * 0.37333 + 31 * 1.4) / 34]
+    assert both_of("drift-learned") == [0.9, 0.01]
+    assert both_of("one-word-decides") == [1.0, 0.0]
+    assert both_of("uncertainty-misses-it") == [1.2944, 1.2944]
+    assert both_of("hazard") == [0.12, 0.0]
     # 0.88^(fork - 1) * 0.01, and 0.88^16 for the one that never forks
     survived = [0.88 ** (f - 1) * 0.01 if f else 0.88**16 for f in FORKS]
-    assert forking.survival_to_the_end(ds).values == pytest.approx([np.mean(survived)] * 4)
-    assert forking.stops_that_decide(ds).values.tolist() == [1.0] * 4
+    assert [0.999**16, np.mean(survived)] == both_of("drift-survives")
+    assert both_of("rare-tokens") == [0.006, 0.12]
+    assert both_of("full-stops") == [1.0, 0.0]
 
 
 def test_a_change_one_word_late_is_near_and_two_are_not():
-    assert (forking.change_at_the_fork(drawn(forking.FORK, late=1)) > 0.85).all()
-    assert (forking.change_at_the_fork(drawn(forking.FORK, late=2)) < 0.2).all()
+    assert verdict("change-at-the-fork", runs(dict(late=1))) == "reproduced"
+    assert verdict("change-at-the-fork", runs(dict(late=2))) == "not reproduced"
     assert verdict("forks-found", runs(dict(late=1))) == "not reproduced"
 
 
@@ -129,17 +126,29 @@ def test_claims_turn_with_what_is_measured():
     weak = runs(dict(size=0.4))
     assert verdict("one-word-decides", weak) == "not reproduced"
     assert verdict("outcome-distribution", weak) == "not reproduced"
-    assert verdict("hazard", runs(dict(hazard=0.18))) == "not reproduced"
+    for rate in (0.08, 0.18):
+        assert verdict("hazard", runs(dict(hazard=rate))) == "not reproduced"
+    assert verdict("rare-tokens", runs(dict(hazard=0.5))) == "not reproduced"
     assert verdict("drift-learned", runs(drift=dict(correlation=0.6))) == "not reproduced"
+    assert verdict("drift-survives", runs(drift=dict(hazard=0.02))) == "not reproduced"
     assert verdict("change-detected", runs(dict(size=0.0))) == "not reproduced"
+    assert verdict("uncertainty-misses-it", runs(dict(start=[0.25] * 4))) == "not reproduced"
     moved = runs()
     moved[forking.FORK]["stop_distance"] = moved[forking.FORK].stop_distance * 0.5
     assert verdict("full-stops", moved) == "not reproduced"
 
 
 def test_controls_can_fail():
+    learned = runs(dict(early=drawn(forking.FORK).exact_law.values[:, 1]))
+    assert verdict("outcome-distribution", learned) == "invalid"
     assert verdict("drift-learned", runs(drift=dict(off=-0.5))) == "invalid"
+    assert verdict("forks-found", runs(dict(forks=np.full(PATHS, 5)))) == "invalid"
+    assert verdict("change-at-the-fork", runs(dict(forks=np.full(PATHS, 5)))) == "invalid"
     assert verdict("change-detected", runs(dict(steady=np.linspace(1.0, 4.0, WORDS + 1)))) == "invalid"
+    assert verdict("uncertainty-misses-it", runs(drift=dict(start=[0.25] * 4))) == "invalid"
+    assert verdict("hazard", runs(dict(afterwards=0.03))) == "invalid"
+    assert verdict("drift-survives", runs(dict(hazard=0.0, forks=np.zeros(PATHS, int)))) == "invalid"
+    assert verdict("rare-tokens", runs(dict(hazard=0.04))) == "invalid"
     leaping = runs()
     leaping[forking.DRIFT] = drawn(forking.FORK).drop_vars("fork")
     assert verdict("one-word-decides", leaping) == "invalid"

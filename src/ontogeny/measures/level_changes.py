@@ -11,10 +11,11 @@ from scipy.special import logsumexp
 from ontogeny.errors import UserError
 
 FLOOR = 1e-6  # least variance of the noise
+AT_ONCE = 100_000  # sets of places times series, about: it bounds the memory
 
 
 class Changes(NamedTuple):
-    """What is believed of the changes of each series; NaN for one with a NaN.
+    """What is believed of the changes of each series; NaN for one that is not all finite.
 
     The place between two points has the number of the one before it, from 0.
     """
@@ -49,27 +50,30 @@ def level_changes(y: Float[np.ndarray, "*series point"], most: int = 3) -> Chang
     sets = [
         np.array(list(combinations(range(count - 1), k)), int).reshape(comb(count - 1, k), k) for k in range(most + 1)
     ]
-    rows = [_changes(row, sets) for row in y.reshape(-1, count)]
-    columns = (np.array(column) for column in zip(*rows, strict=True))
+    rows = y.reshape(-1, count)
+    each = max(1, AT_ONCE // len(sets[-1]))
+    parts = [_changes(rows[i : i + each], sets) for i in range(0, max(1, len(rows)), each)]
+    columns = (np.concatenate(column) for column in zip(*parts, strict=True))
     return Changes(*(column.reshape((*y.shape[:-1], *column.shape[1:])) for column in columns))
 
 
-def _changes(y: np.ndarray, sets: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray, float, float]:
-    count, most = len(y), len(sets) - 1
-    if not np.isfinite(y).all():
-        return np.full(most + 1, np.nan), np.full(count - 1, np.nan), np.nan, np.nan
-    y = y - y.mean()
-    sums, total = np.concatenate([[0.0], y.cumsum()]), np.square(y).sum()
+def _changes(y: Float[np.ndarray, "series point"], sets: list[np.ndarray]) -> Changes:
+    count, most = y.shape[1], len(sets) - 1
+    y = np.where(np.isfinite(y).all(1, keepdims=True), y, np.nan)
+    y = y - y.mean(1, keepdims=True)  # levels do not count, and sums of small numbers keep their digits
+    sums, total = np.c_[np.zeros(len(y)), y.cumsum(1)], np.square(y).sum(1, keepdims=True)
     logs = []
     for k, places in enumerate(sets):
         edges = np.c_[np.zeros(len(places), int), places + 1, np.full(len(places), count)]
-        explained = (np.square(np.diff(sums[edges])) / np.diff(edges)).sum(-1)
+        explained = (np.square(np.diff(sums[:, edges])) / np.diff(edges)).sum(-1)
         variance = np.maximum((total - explained) / count, FLOOR)
         logs.append(-0.5 * count * np.log(variance) - 0.5 * (k + 2) * np.log(count) - np.log(comb(count - 1, k)))
-    evidences = np.array([logsumexp(log) for log in logs])
-    scale = logsumexp(evidences)
-    place = np.zeros(count - 1)
+    evidences = np.stack([logsumexp(log, axis=1) for log in logs], 1)
+    scale = logsumexp(evidences, axis=1, keepdims=True)
+    place = np.zeros((len(y), count - 1))
     for places, log in zip(sets[1:], logs[1:], strict=True):
-        np.add.at(place, places, np.exp(log - scale)[:, None])
-    several = float(logsumexp(evidences[1:]) - np.log(most) - evidences[0])
-    return np.exp(evidences - scale), place, float(sets[1][logs[1].argmax(), 0]), several
+        here = (places[..., None] == np.arange(count - 1)).any(1)
+        place += np.exp(log - scale) @ here
+    several = logsumexp(evidences[:, 1:], axis=1) - np.log(most) - evidences[:, 0]
+    single = np.where(np.isfinite(scale[:, 0]), sets[1][logs[1].argmax(1), 0], np.nan)
+    return Changes(np.exp(evidences - scale), place, single, several)

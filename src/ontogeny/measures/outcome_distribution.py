@@ -42,8 +42,3 @@ def hazard(
     """
     far = (branches - branches[..., :1, :]).square().sum(-1).sqrt() > eps
     return (weights * far).sum(-1)
-
-
-def survival(hazard: Float[Tensor, "*any place"]) -> Float[Tensor, "*any place"]:
-    r"""Probability of no such token at any place so far: $S_t = \prod_{u \le t} (1 - h_u)$."""
-    return (1.0 - hazard).cumprod(-1)

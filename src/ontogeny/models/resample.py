@@ -1,12 +1,15 @@
 """Resampling: at every place of a sequence each likely token is written, and what follows told many times."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from ontogeny.errors import UserError
 from ontogeny.models.generate import Continuation, sampled
 from ontogeny.models.population import Population
 from ontogeny.streams import Streams
@@ -26,7 +29,8 @@ class Question:
 class Resampled(NamedTuple):
     """What came of sequences resampled at each of their places.
 
-    Of the alternates at a place the first is the sequence's own token, then come the most probable others.
+    Of the alternates at a place the first is the sequence's own token, then come the most probable others. At a place
+    with fewer of them than elsewhere the rest has probability 0, token 0 and outcome 0.
     """
 
     tokens: Int[Tensor, "member path place alternate"]
@@ -84,20 +88,24 @@ def resample(
     question: Question,
     streams: Streams,
     *,
-    alternates: int,
+    alternates: Sequence[int],
     samples: int,
     temperature: float = 1.0,
 ) -> Resampled:
-    """Rewrites every place of the paths, which follow their prompts, with each of the `alternates` likeliest tokens.
+    """Rewrites every place of the paths, which follow their prompts, with each of its likeliest tokens.
 
-    After each of them the sequence is told to the length of the path `samples` times, and its outcome drawn; of the
-    whole path 4 * `samples` outcomes are drawn. What was read of a path is kept and never read again, and all members,
-    alternates and samples go on at once, about `ROWS` at a time, whatever the number of paths.
+    `alternates` says with how many at each place, the path's own among them. After each of them the sequence is told to
+    the length of the path `samples` times, and its outcome drawn; of the whole path 4 * `samples` outcomes are drawn.
+    What was read of a path is kept and never read again, and all members, alternates and samples go on at once, about
+    `ROWS` at a time, whatever the number of paths.
 
-    Raises: `UserError` for anything but a causal transformer that reads tokens, or too long a sequence for it.
+    Raises: `UserError` for anything but a causal transformer that reads tokens, too long a sequence for it, or other
+    than one number of alternates a place.
     Cost: paths * alternates * samples * place^2 / 2 tokens a member.
     """
-    each = max(1, ROWS // (alternates * samples))
+    if len(alternates) != paths.shape[2]:
+        raise UserError(f"alternates: one number a place of {paths.shape[2]}, got {len(alternates)}")
+    each = max(1, ROWS * len(alternates) // (sum(alternates) * samples))
     parts = [
         _resample(population, a, b, question, streams.of(f"group {i}"), alternates, samples, temperature)
         for i, (a, b) in enumerate(zip(prompt.split(each, 1), paths.split(each, 1), strict=True))
@@ -111,27 +119,27 @@ def _resample(
     paths: Tensor,
     question: Question,
     streams: Streams,
-    alternates: int,
+    alternates: Sequence[int],
     samples: int,
     temperature: float,
 ) -> Resampled:
     stem = Continuation(population)
     logits = stem.read(prompt)[:, :, -1]
     tokens, probability, outcome = [], [], []
-    length = paths.shape[2]
-    for place in range(length):
+    for place, many in enumerate(alternates):
         own = paths[..., place : place + 1]
         law = torch.softmax(logits.double(), -1)
         # No probability is over 1: the path's own token comes first.
-        here = law.scatter(-1, own, 2.0).topk(alternates, -1).indices
-        fork = stem.branch(alternates)
+        here = law.scatter(-1, own, 2.0).topk(many, -1).indices
+        fork = stem.branch(many)
         after = fork.read(here.flatten(1)[..., None])[:, :, -1].repeat_interleave(samples, 1)
         streams_here = streams.of(f"place {place}")
-        found = tell(fork.branch(samples), after, length - place - 1, question, streams_here, temperature)
-        tokens.append(here)
-        probability.append(law.gather(-1, here))
-        outcome.append(found.view(*here.shape, samples))
+        found = tell(fork.branch(samples), after, len(alternates) - place - 1, question, streams_here, temperature)
+        rest = max(alternates) - many
+        tokens.append(F.pad(here, (0, rest)))
+        probability.append(F.pad(law.gather(-1, here), (0, rest)))
+        outcome.append(F.pad(found.view(*here.shape, samples), (0, 0, 0, rest)))
         logits = stem.read(own)[:, :, -1]
-    many = 4 * samples
-    last = tell(stem.branch(many), logits.repeat_interleave(many, 1), 0, question, streams.of("end"), temperature)
-    return Resampled(*(torch.stack(x, 2) for x in (tokens, probability, outcome)), last.unflatten(1, (-1, many)))
+    draws = 4 * samples
+    last = tell(stem.branch(draws), logits.repeat_interleave(draws, 1), 0, question, streams.of("end"), temperature)
+    return Resampled(*(torch.stack(x, 2) for x in (tokens, probability, outcome)), last.unflatten(1, (-1, draws)))

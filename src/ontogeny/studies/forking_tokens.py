@@ -22,18 +22,18 @@ arguments of `experiment` in this file.
 from typing import Any
 
 import numpy as np
-import torch
 import xarray as xr
 from scipy.stats import entropy
 
 from ontogeny import Claim, Control, Paper, Study, Training, factor, seeds, vary
-from ontogeny.measures.auroc import auroc
+from ontogeny.claims import Statistic
+from ontogeny.measures import fork_statistics
 from ontogeny.measures.final_outcome import FinalOutcome
 from ontogeny.measures.forking_paths import ForkingPaths
-from ontogeny.measures.level_changes import Changes, level_changes
 from ontogeny.measures.stop_effect import StopEffect
 from ontogeny.models.transformer import Transformer
-from ontogeny.report.figure import Axis, Band, Figure, Line, Mark, Panel, Rule, category, level
+from ontogeny.report.areas import stacked
+from ontogeny.report.figure import Axis, Figure, Line, Mark, Panel, Rule, level
 from ontogeny.tasks.drifting_story import DriftingStory
 from ontogeny.tasks.forking_story import TELLING, ForkingStory
 from ontogeny.tasks.story import OUTCOMES, Story, outcome_weights
@@ -63,14 +63,15 @@ def experiment(
     early: int = 2,
     prefixes: int = 12,
     stop_samples: int = 60,
-    stories: int = 400,
+    whole: int = 400,
+    fresh: int = 1_600,
     seeds_: int = 4,
     **shape: int,
 ) -> dict[str, Training]:
     """Transformers that learn stories, which fork or drift, and are resampled at every word in the end."""
-    final = FinalOutcome(samples=stories)
+    final = FinalOutcome(samples=whole)
     shared = ForkingPaths(
-        paths=paths, steady=steady, samples=samples, least=(LEAST, PAPERS_LEAST), since=steps, early=early
+        paths=paths, steady=steady, samples=samples, fresh=fresh, least=(LEAST, PAPERS_LEAST), since=steps, early=early
     )
     stop = StopEffect(prefixes=prefixes, samples=stop_samples, since=steps)
 
@@ -80,7 +81,7 @@ def experiment(
             task=task,
             model=Transformer(layers=layers, width=width, heads=heads),
             optimizer=AdamW(
-                lr=2e-3, betas=(0.9, 0.98), weight_decay=0.01, schedule=Cosine(updates=steps, warmup=50.0, floor=0.1)
+                lr=2e-3, betas=(0.9, 0.98), weight_decay=0.01, schedule=Cosine(updates=steps, warmup=50.0, floor=0.01)
             ),
             batch=batch,
             steps=steps,
@@ -99,187 +100,57 @@ def last(ds: xr.Dataset) -> xr.Dataset:
     return ds.isel(step=-1, drop=True)
 
 
-def outcome(ds: xr.Dataset) -> xr.DataArray:
-    """The outcome distribution after every prefix, from all tokens that are not very rare."""
-    return ds.outcome_law.sel(least=LEAST, drop=True)
+def trained(statistic: Statistic, **settings: Any) -> Statistic:
+    """A statistic of what was measured after training."""
+    return lambda ds: statistic(last(ds), **settings)
 
 
-def error(ds: xr.Dataset) -> xr.DataArray:
-    """L1 distance of the outcome distribution from the exact one, mean over stories and prefixes."""
-    return abs(outcome(ds) - ds.exact_law).sum("outcome", skipna=False).mean(("path", "prefix"))
+def untrained(statistic: Statistic) -> Statistic:
+    """A statistic of what was measured before it, of the few stories that were resampled then."""
+    return lambda ds: statistic(ds.isel(step=0, drop=True))
 
 
-def final_error(ds: xr.Dataset) -> xr.DataArray:
-    """The same after training."""
-    return error(last(ds))
+def final_correlation(now: xr.Dataset) -> xr.DataArray:
+    """Correlation with the exact outcome law of whole stories."""
+    return now.final_correlation
 
 
-def error_at_start(ds: xr.Dataset) -> xr.DataArray:
-    """The same before training, of the few stories that were resampled then."""
-    return error(ds.isel(step=0, drop=True))
+def final_correlation_size(now: xr.Dataset) -> xr.DataArray:
+    """The same without its sign."""
+    return abs(now.final_correlation)
 
 
-def final_correlation(ds: xr.Dataset) -> xr.DataArray:
-    """Correlation with the exact outcome law of whole stories, after training."""
-    return last(ds).final_correlation
-
-
-def correlation_at_start(ds: xr.Dataset) -> xr.DataArray:
-    """Its size before training."""
-    return abs(ds.final_correlation.isel(step=0, drop=True))
-
-
-def leaps(ds: xr.Dataset) -> xr.DataArray:
-    """L2 step of the outcome distribution at every word."""
-    step = outcome(last(ds)).transpose("member", "path", "prefix", "outcome").values
-    size = np.sqrt(np.square(np.diff(step, axis=2)).sum(-1))
-    return xr.DataArray(size, dims=("member", "path", "word"), coords={"word": ds.word, **_rows(ds)})
-
-
-def fork_auroc(ds: xr.Dataset, shift: int = 0) -> np.ndarray:
-    """AUROC of the step for "this word decides"; with a shift, the deciding words are those of other stories."""
-    step, at = leaps(ds), np.roll(last(ds).fork_at.transpose("member", "path").values, shift, axis=1)
-    positive = at[..., None] == step.word.values
-    flat = (np.ascontiguousarray(x).reshape(x.shape[0], -1) for x in (step.values, positive))
-    scores, labels = (torch.from_numpy(x) for x in flat)
-    return auroc(scores, labels).numpy()
-
-
-def forks_found(ds: xr.Dataset) -> xr.DataArray:
-    """AUROC of the step for the words that decide."""
-    return _each(ds, fork_auroc(ds))
-
-
-def forks_found_elsewhere(ds: xr.Dataset) -> xr.DataArray:
-    """The same with the places of every other story in turn, mean."""
-    return _each(ds, np.mean([fork_auroc(ds, i) for i in range(1, ds.sizes["path"])], axis=0))
-
-
-def distances(ds: xr.Dataset) -> np.ndarray:
-    """L2 distance of the outcome distribution from that before any word, `[member, path, prefix]`."""
-    now = last(ds)
-    away = np.square(outcome(now) - now.start_outcome).sum("outcome", skipna=False)
-    return np.sqrt(away.transpose("member", "path", "prefix").values)
-
-
-def changes(ds: xr.Dataset) -> Changes:
-    """What is believed of the changes of these distances."""
-    return level_changes(distances(ds))
-
-
-def placed(ds: xr.Dataset, shift: int = 0) -> np.ndarray:
-    """Share of stories that fork before their last word whose one change is put within a word of the fork."""
-    at = last(ds).fork_at.transpose("member", "path").values
-    early = (at > 0) & (at < ds.sizes["word"])
-    found, other = changes(ds).single + 1, np.roll(at, shift, axis=1)
-    counted = early & (other > 0)
-    close = abs(found - other) <= 1
-    with np.errstate(invalid="ignore"):
-        return np.asarray((close & counted).sum(1) / counted.sum(1))
-
-
-def change_at_the_fork(ds: xr.Dataset) -> xr.DataArray:
-    """Share of stories forked before the last word whose single change is within a word of the fork."""
-    return _each(ds, placed(ds))
-
-
-def change_at_another_fork(ds: xr.Dataset) -> xr.DataArray:
-    """Share of them whose single change is within a word of the fork of the story after it."""
-    return _each(ds, placed(ds, 1))
-
-
-def leap_when_forked(ds: xr.Dataset) -> xr.DataArray:
+def leap_when_forked(now: xr.Dataset) -> xr.DataArray:
     """Share of forked stories with a step of more than 0.4 at a word."""
-    return _share(leaps(ds).max("word") > LEAP, last(ds).fork_at > 0)
+    return fork_statistics.share(fork_statistics.steps(now).max("word") > LEAP, now.fork_at > 0)
 
 
-def leap_at_all(ds: xr.Dataset) -> xr.DataArray:
+def leap_at_all(now: xr.Dataset) -> xr.DataArray:
     """Share of all stories with such a step."""
-    return (leaps(ds).max("word") > LEAP).mean("path")
+    return (fork_statistics.steps(now).max("word") > LEAP).mean("path")
 
 
-def beyond_noise(ds: xr.Dataset, distance: np.ndarray) -> np.ndarray:
-    """Which series show more evidence of a change than 95 of 100 constant ones of the same network."""
-    null = level_changes(last(ds).null_distance.transpose("member", "series", "prefix").values).evidence
-    return np.asarray(level_changes(distance).evidence > np.quantile(null, 0.95, axis=1)[:, None])
-
-
-def change_when_forked(ds: xr.Dataset) -> xr.DataArray:
-    """Share of forked stories with more evidence of a change than constant series have."""
-    found = xr.DataArray(beyond_noise(ds, distances(ds)), dims=("member", "path"), coords=_rows(ds))
-    return _share(found, last(ds).fork_at > 0)
-
-
-def change_when_steady(ds: xr.Dataset) -> xr.DataArray:
-    """The same share of stories that never fork."""
-    steady = last(ds).steady_distance.transpose("member", "steady", "prefix").values
-    return _each(ds, beyond_noise(ds, steady).mean(1))
-
-
-def start_entropy(ds: xr.Dataset) -> xr.DataArray:
+def start_entropy(now: xr.Dataset) -> xr.DataArray:
     """Entropy in nats of the outcome before any word."""
-    p = last(ds).start_outcome.transpose("member", "outcome")
-    return _each(ds, entropy(p.values, axis=1))
+    p = now.start_outcome.transpose("member", "outcome")
+    return xr.DataArray(entropy(p.values, axis=1), dims="member")
 
 
-def hazard(ds: xr.Dataset, least: float, after: bool) -> xr.DataArray:
-    """Mean hazard over the words before (or after) the one that decides; a story that never forks has only these."""
-    now = last(ds)
-    risk = now.hazard.sel(least=least, eps=EPS, drop=True)
-    at = now.fork_at.where(now.fork_at > 0, np.inf)
-    return risk.where(risk.word > at if after else risk.word < at).mean(("path", "word"))
+def survival_to_the_end(now: xr.Dataset) -> xr.DataArray:
+    """Probability of no token in a story that would change its outcome by more than 0.5, mean over stories."""
+    return fork_statistics.survival(now).sel(eps=EPS, drop=True).isel(word=-1, drop=True).mean("path")
 
 
-def hazard_before(ds: xr.Dataset) -> xr.DataArray:
-    """Mean hazard while the outcome is open."""
-    return hazard(ds, LEAST, after=False)
+def stops_that_decide(now: xr.Dataset) -> xr.DataArray:
+    """Share of full stops that move the outcome by over 0.4 where they decide, less that where they are filler."""
+    moved = (now.stop_distance > LEAP).mean("prefix_number")
+    return moved.where(moved.after.isin(TELLING)).mean("after") - fillers_that_decide(now)
 
 
-def hazard_after(ds: xr.Dataset) -> xr.DataArray:
-    """Mean hazard once it is decided."""
-    return hazard(ds, LEAST, after=True)
-
-
-def hazard_without_rare_tokens(ds: xr.Dataset) -> xr.DataArray:
-    """Mean hazard while the outcome is open, of the tokens with a probability of 0.05 or more."""
-    return hazard(ds, PAPERS_LEAST, after=False)
-
-
-def survivals(ds: xr.Dataset) -> xr.DataArray:
-    """Probability of no token so far that would change the outcome, by word and eps."""
-    return (1 - last(ds).hazard.sel(least=LEAST, drop=True)).cumprod("word")
-
-
-def survival_to_the_end(ds: xr.Dataset) -> xr.DataArray:
-    """The same at the last word with eps = 0.5, mean over stories."""
-    return survivals(ds).sel(eps=EPS, drop=True).isel(word=-1, drop=True).mean("path")
-
-
-def stops_that_decide(ds: xr.Dataset) -> xr.DataArray:
-    """Share of full stops that move the outcome by over 0.4, where they decide less where they are filler."""
-    moved = (last(ds).stop_distance > LEAP).mean("prefix_number")
-    telling = moved.after.isin(TELLING)
-    return moved.where(telling).mean("after") - moved.where(~telling).mean("after")
-
-
-def fillers_that_decide(ds: xr.Dataset) -> xr.DataArray:
+def fillers_that_decide(now: xr.Dataset) -> xr.DataArray:
     """The share of them that do where they are filler."""
-    moved = (last(ds).stop_distance > LEAP).mean("prefix_number")
+    moved = (now.stop_distance > LEAP).mean("prefix_number")
     return moved.where(~moved.after.isin(TELLING)).mean("after")
-
-
-def _rows(ds: xr.Dataset) -> dict[str, Any]:
-    return {name: c for name, c in ds.coords.items() if c.dims == ("member",)}
-
-
-def _each(ds: xr.Dataset, values: np.ndarray) -> xr.DataArray:
-    """One value a member."""
-    return xr.DataArray(values, dims="member", coords=_rows(ds))
-
-
-def _share(found: xr.DataArray, among: xr.DataArray) -> xr.DataArray:
-    """Share of the stories that `among` marks; NaN where it marks none."""
-    return found.where(among).mean("path")
 
 
 def story_figure(results: dict[str, xr.Dataset]) -> Figure:
@@ -316,18 +187,14 @@ def _spelled(ds: xr.Dataset, task: Story, path: int) -> dict[float, str]:
 
 def _story_panels(ds: xr.Dataset, path: int, title: str, ticks: dict[float, str]) -> list[Panel]:
     now, last_word = last(ds), ds.sizes["word"]
-    p = outcome(now).isel(member=0, path=path).transpose("prefix", "outcome").values
-    edges = np.c_[np.zeros(len(p)), p.cumsum(1)]
-    places, at = now.prefix.values, int(now.fork_at.values[0, path])
+    law = fork_statistics.outcome(now).isel(member=0, path=path).transpose("prefix", "outcome")
+    at = int(now.fork_at.values[0, path])
     rule: list[Mark] = [Rule(x=at)] if at else []
-    areas: list[Mark] = [
-        Band(places, edges[:, i], edges[:, i + 1], name=f"outcome {name}", colour=category(i), opacity=0.75)
-        for i, name in enumerate(OUTCOMES)
-    ]
-    believed = changes(ds).place[0, path]
+    areas = stacked(law.prefix.values, law.values, [f"outcome {name}" for name in OUTCOMES])
+    believed = fork_statistics.changes(now).place[0, path]
     words = now.word.values
     steps: list[Mark] = [Line(words, believed, name="change here", colour="ink")]
-    alive = survivals(ds).isel(member=0, path=path)
+    alive = fork_statistics.survival(now).isel(member=0, path=path)
     eps = alive.eps.values.tolist()
     lines: list[Mark] = [
         Line(words, alive.sel(eps=e).values, name=f"eps {e:g}", colour=level(i, of=len(eps))) for i, e in enumerate(eps)
@@ -344,7 +211,7 @@ def leap_figure(results: dict[str, xr.Dataset]) -> Figure:
     """How large the largest step of a story is, over all stories."""
     marks: list[Mark] = []
     for name, ds in results.items():
-        largest = leaps(ds).max("word")
+        largest = fork_statistics.steps(last(ds)).max("word")
         forked = (last(ds).fork_at > 0).transpose("member", "path").values
         kinds = {"forked": forked, "undecided to the end": ~forked} if name == FORK else {"drifting": ~forked}
         for kind, which in kinds.items():
@@ -365,11 +232,11 @@ def leap_figure(results: dict[str, xr.Dataset]) -> Figure:
 
 SMALL: dict[str, Any] = dict(
     layers=1, width=8, heads=2, batch=8, steps=10, paths=3, steady=2, samples=4, early=1, prefixes=2, stop_samples=4,
-    stories=16, seeds_=2, length=5,
+    whole=16, fresh=50, seeds_=2, length=5,
 )  # fmt: skip
 LARGE: dict[str, Any] = dict(
     rates=(0.06, RATE, 0.24), layers=4, width=256, heads=4, batch=128, steps=10_000, paths=100, steady=50, samples=100,
-    prefixes=12, stop_samples=200, stories=2_000, seeds_=5, length=32, undecided=8, basin=8,
+    prefixes=12, stop_samples=200, whole=2_000, fresh=4_000, seeds_=5, length=32, undecided=8, basin=8,
 )  # fmt: skip
 WHERE = {"fork": RATE}
 ELSEWHERE: dict[str, Any] = dict(of=DRIFT, where={})
@@ -385,8 +252,8 @@ study = Study(
     differs=[
         "Transformers trained on stories whose exact outcome law is known; the paper resamples GPT-3.5 on seven tasks.",
         "Base paths are held-out stories, not greedy ones, which may never fork; outcomes are read at a fixed place.",
-        "Up to 8 tokens of probability 0.005 or more are written at each word, 40 times; the paper's threshold of 0.05 "
-        "and its 30 samples would drop most forks, which is one of the claims.",
+        "Of the 8 likeliest tokens (17 at the first word) those of probability 0.005 or more are written, 40 times; "
+        "the paper samples 30 times, and its threshold of 0.05 would drop the forks, which is one of the claims.",
         "The change-point model tries all sets of up to 3 changes of level with Schwarz's criterion in place of BEAST, "
         "and a detection is evidence beyond that of 400 constant series.",
         "Distances in L2. No second model reads the outcome, and answer-token probability and stated confidence are "
@@ -397,106 +264,123 @@ study = Study(
         Claim(
             "outcome-distribution",
             "resampling gives the exact outcome distribution at every word, to 0.15 in L1",
-            final_error,
+            trained(fork_statistics.error),
             WHERE,
             of=FORK,
             below=0.15,
-            control=Control("before training it is off by over 0.5", error_at_start, above=0.5),
+            control=Control("before training it is off by over 0.5", untrained(fork_statistics.error), above=0.5),
         ),
         Claim(
             "drift-learned",
             "networks learn where a story drifts: correlation with the exact law over 0.7, on average",
-            final_correlation,
+            trained(final_correlation),
             {},
             of=DRIFT,
             above=0.7,
             decides="mean",
-            control=Control("before training it is under 0.3", correlation_at_start, below=0.3),
+            control=Control("before training it is under 0.3", untrained(final_correlation_size), below=0.3),
         ),
         Claim(
             "forks-found",
             "the words with the largest steps are the forks (AUROC over 0.95)",
-            forks_found,
+            trained(fork_statistics.fork_auroc),
             WHERE,
             of=FORK,
             above=0.95,
-            control=Control("not those of other stories", forks_found_elsewhere, between=(0.4, 0.65)),
+            control=Control(
+                "not those of other stories", trained(fork_statistics.fork_auroc_elsewhere), between=(0.4, 0.65)
+            ),
         ),
         Claim(
             "change-at-the-fork",
             "in over 0.85 of stories a single change of level is put within a word of the fork",
-            change_at_the_fork,
+            trained(fork_statistics.share_placed),
             WHERE,
             of=FORK,
             above=0.85,
             # By chance two forks are within a word of each other in 0.18 of the pairs.
-            control=Control("of another story's fork in under half", change_at_another_fork, below=0.5),
+            control=Control(
+                "of another story's fork in under half", trained(fork_statistics.share_placed, shift=1), below=0.5
+            ),
         ),
         Claim(
             "one-word-decides",
             "over 0.9 of forked stories take a step of over 0.4 at a single word",
-            leap_when_forked,
+            trained(leap_when_forked),
             WHERE,
             of=FORK,
             above=0.9,
-            control=Control("under 0.1 of drifting stories do", leap_at_all, below=0.1, **ELSEWHERE),
+            control=Control("under 0.1 of drifting stories do", trained(leap_at_all), below=0.1, **ELSEWHERE),
         ),
         Claim(
             "change-detected",
             "over 0.9 of forked stories show more evidence of a change than noise does",
-            change_when_forked,
+            trained(fork_statistics.share_detected),
             WHERE,
             of=FORK,
             above=0.9,
-            control=Control("under 0.1 of those that never fork do", change_when_steady, below=0.1),
+            control=Control(
+                "under 0.1 of those that never fork do", trained(fork_statistics.share_of_steady_detected), below=0.1
+            ),
         ),
         Claim(
             "uncertainty-misses-it",
             "before the first word the outcome is as uncertain as it should be, to 0.05 nats, on average",
-            start_entropy,
+            trained(start_entropy),
             WHERE,
             of=FORK,
             between=(OPEN - 0.05, OPEN + 0.05),
             decides="mean",
             control=Control(
-                "in stories that drift just as much", start_entropy, between=(OPEN - 0.05, OPEN + 0.05), **ELSEWHERE
+                "in stories that drift just as much",
+                trained(start_entropy),
+                between=(OPEN - 0.05, OPEN + 0.05),
+                **ELSEWHERE,
             ),
         ),
         Claim(
             "hazard",
             "until the fork the hazard is the rate of forking, 0.12, to a fifth",
-            hazard_before,
+            trained(fork_statistics.mean_hazard, eps=EPS, after=False),
             WHERE,
             of=FORK,
             between=(0.8 * RATE, 1.2 * RATE),
-            control=Control("after it the hazard is under 0.02", hazard_after, below=0.02),
+            control=Control(
+                "after it the hazard is under 0.02",
+                trained(fork_statistics.mean_hazard, eps=EPS, after=True),
+                below=0.02,
+            ),
         ),
         Claim(
             "drift-survives",
             "a drifting story meets no token that would change its outcome: survival over 0.9",
-            survival_to_the_end,
+            trained(survival_to_the_end),
             {},
             of=DRIFT,
             above=0.9,
-            control=Control("a forking one does", survival_to_the_end, WHERE, of=FORK, below=0.5),
+            control=Control("a forking one does", trained(survival_to_the_end), WHERE, of=FORK, below=0.5),
         ),
         Claim(
             "rare-tokens",
             "with tokens of probability 0.05 or more alone the hazard vanishes: under 0.02",
-            hazard_without_rare_tokens,
+            trained(fork_statistics.mean_hazard, eps=EPS, after=False, least=1),
             WHERE,
             of=FORK,
             below=0.02,
-            control=Control("with those of 0.005 or more it is over 0.05", hazard_before, above=0.05),
+            control=Control(
+                "with those of 0.005 or more it is over 0.05",
+                trained(fork_statistics.mean_hazard, eps=EPS, after=False),
+                above=0.05,
+            ),
         ),
         Claim(
             "full-stops",
             "a full stop moves the outcome where it decides, not where it is filler: shares apart by over 0.7",
-            stops_that_decide,
+            trained(stops_that_decide),
             WHERE,
             of=FORK,
             above=0.7,
-            control=Control("as filler under 0.2 of them do", fillers_that_decide, below=0.2),
+            control=Control("as filler under 0.2 of them do", trained(fillers_that_decide), below=0.2),
         ),
     ],
     figures=[story_figure, leap_figure],
