@@ -128,12 +128,13 @@ def test_claims_turn_with_what_is_measured():
     assert verdict("outcome-distribution", weak) == "not reproduced"
     for rate in (0.08, 0.18):
         assert verdict("hazard", runs(dict(hazard=rate))) == "not reproduced"
-    assert verdict("rare-tokens", runs(dict(hazard=0.5))) == "not reproduced"
     assert verdict("drift-learned", runs(drift=dict(correlation=0.6))) == "not reproduced"
     assert verdict("drift-survives", runs(drift=dict(hazard=0.02))) == "not reproduced"
     assert verdict("change-detected", runs(dict(size=0.0))) == "not reproduced"
     assert verdict("uncertainty-misses-it", runs(dict(start=[0.25] * 4))) == "not reproduced"
     moved = runs()
+    moved[forking.FORK]["hazard"] = moved[forking.FORK].hazard.isel(least=0).expand_dims(least=[0.005, 0.05])
+    assert verdict("rare-tokens", moved) == "not reproduced"
     moved[forking.FORK]["stop_distance"] = moved[forking.FORK].stop_distance * 0.5
     assert verdict("full-stops", moved) == "not reproduced"
 
