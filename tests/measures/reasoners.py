@@ -21,7 +21,7 @@ class Reasoner(nn.Module):
         self.task, self.answers = task, answers
         self.nothing = nn.Parameter(torch.zeros(len(answers), 1))
 
-    def forward(self, tokens):
+    def forward(self, tokens, since=0):
         members, samples, length = tokens.shape
         task, p = self.task, self.task.modulus
         out = torch.full((members, samples, length, task.shape.outputs), LOW)
@@ -36,7 +36,7 @@ class Reasoner(nn.Module):
             for i, answer in enumerate(self.answers):
                 own = {name: value[i] for name, value in written.items()}
                 out[i, :, last, :p] = answer(task, own).float()
-        return out
+        return out[:, :, since:]
 
 
 def sure(index, p):

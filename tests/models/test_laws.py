@@ -5,6 +5,7 @@ Models without input (the ghost flow, low-rank networks that run by themselves) 
 
 import dataclasses
 import importlib
+import inspect
 import pkgutil
 import typing
 
@@ -23,6 +24,7 @@ SHAPES = {
     "tokens": Shape(vocabulary=7, outputs=7, length=5),
     "features": Shape(features=3, outputs=1, length=5),
     "one feature": Shape(features=1, outputs=1, length=1),
+    "the end of tokens": Shape(vocabulary=7, outputs=7, length=5, since=3),
 }
 SEEDS = tuple(range(40, 48))
 
@@ -53,14 +55,26 @@ def variants(kind: type[Model]) -> dict[str, Model]:
     return made
 
 
+def answers_everywhere(model: Model) -> bool:
+    network = model.build(SHAPES["tokens"], Streams(SEEDS[:1]))
+    return "since" in inspect.signature(network.forward).parameters
+
+
 MODELS = {name: model for kind in found() for name, model in variants(kind).items()}
+READERS = {name for name, model in MODELS.items() if answers_everywhere(model)}
 everywhere = [
     pytest.param(model, shape, samples, id=f"{n}-{s}-{samples}")
     for n, model in MODELS.items()
     for s, shape in SHAPES.items()
     for samples in (1, 7)
     # Every variant meets tokens; features and lone samples, which change no more than the ends, the default ones.
-    if (s == "tokens" and samples == 7) or "=" not in n
+    if (("tokens" in s and samples == 7) or "=" not in n) and (n in READERS or not shape.since)
+]
+in_every_shape = [
+    pytest.param(MODELS[kind.__name__], shape, id=f"{kind.__name__}-{s}")
+    for kind in found()
+    for s, shape in SHAPES.items()
+    if kind.__name__ in READERS or not shape.since
 ]
 defaults = [pytest.param(MODELS[kind.__name__], id=kind.__name__) for kind in found()]
 
@@ -82,8 +96,8 @@ def inputs_for(shape: Shape, samples: int) -> torch.Tensor:
     return streams.normal("inputs", (samples, shape.length, shape.features))
 
 
-def outcome(population: Population, inputs: torch.Tensor) -> list[torch.Tensor]:
-    outputs = population(inputs)
+def outcome(population: Population, inputs: torch.Tensor, since: int = 0) -> list[torch.Tensor]:
+    outputs = population(inputs, since)
     population.backward(member_sum(outputs.square()))
     return [outputs.detach(), population.gradient]
 
@@ -96,9 +110,9 @@ def test_models_are_found():
 def test_alone_and_in_company(model, shape, samples):
     inputs = inputs_for(shape, samples)
     kept = inputs.clone()
-    together = outcome(grown(model, shape, SEEDS), inputs)
+    together = outcome(grown(model, shape, SEEDS), inputs, shape.since)
     for few in (slice(3, 4), slice(2, 5)):
-        alone = outcome(grown(model, shape, SEEDS[few]), inputs[few])
+        alone = outcome(grown(model, shape, SEEDS[few]), inputs[few], shape.since)
         for mine, all_ in zip(alone, together, strict=True):
             assert torch.equal(mine, all_[few])
     assert torch.equal(inputs, kept)
@@ -120,21 +134,19 @@ def test_large_tensors_on_several_threads(model):
         torch.set_num_threads(before)
 
 
-@pytest.mark.parametrize("model", defaults)
-@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+@pytest.mark.parametrize(("model", "shape"), in_every_shape)
 def test_a_neighbours_nan_stays_there(model, shape):
     inputs = inputs_for(shape, 3)
     population = grown(model, shape, SEEDS)
-    clean = [x.clone() for x in outcome(population, inputs)]
+    clean = [x.clone() for x in outcome(population, inputs, shape.since)]
     population.flat[1] = torch.nan
     others = [0, *range(2, 8)]
-    for mine, before in zip(outcome(population, inputs), clean, strict=True):
+    for mine, before in zip(outcome(population, inputs, shape.since), clean, strict=True):
         assert torch.equal(mine[others], before[others])
         assert mine[1].isnan().any()
 
 
-@pytest.mark.parametrize("model", defaults)
-@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+@pytest.mark.parametrize(("model", "shape"), in_every_shape)
 def test_dtypes_are_kept(model, shape):
     inputs = inputs_for(shape, 3)
     single = grown(model, shape, SEEDS)(inputs)
@@ -154,3 +166,20 @@ def test_initial_scale_is_each_members_own(kind):
     for value in together.parameters().values():
         drawn = value[1].std() > 0
         torch.testing.assert_close(value[2], value[1] * (2.0 if drawn else 1.0))
+
+
+@pytest.mark.parametrize("since", [1, 3, 4])
+@pytest.mark.parametrize("model", [pytest.param(MODELS[name], id=name) for name in sorted(READERS)])
+def test_the_end_alone_is_the_end_of_all(model, since):
+    """Outputs from a position on are those of the whole, and so is the gradient of what is made of them."""
+    shape = dataclasses.replace(SHAPES["the end of tokens"], since=since)
+    tokens, slope = inputs_for(shape, 6), torch.linspace(-1, 2, 7).double()
+    population = grown(model, shape, SEEDS)
+    population = Population(population.network.double())
+    whole = population(tokens)[:, :, since:]
+    population.backward(member_sum((whole * slope).square()))
+    expected = population.gradient.clone()
+    end = population(tokens, since)
+    population.backward(member_sum((end * slope).square()))
+    torch.testing.assert_close(end, whole, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(population.gradient, expected, rtol=1e-10, atol=1e-10)

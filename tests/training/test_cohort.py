@@ -1,5 +1,6 @@
 """The training loop: against plain PyTorch step by step, alone and in company, interrupted and diverging."""
 
+from dataclasses import replace
 from itertools import islice
 
 import numpy as np
@@ -60,8 +61,8 @@ def teacher(**changes) -> Training:
     ).replace(**changes)
 
 
-def finish(training: Training, rows):
-    cohort = training.open(rows, CPU)
+def finish(training: Training, rows, compiled=False):
+    cohort = training.open(rows, CPU, compiled)
     records = list(cohort.records())
     losses = torch.cat([r.values["train_loss"].values for r in records if "train_loss" in r.values], 1)
     return losses, cohort
@@ -203,3 +204,37 @@ def test_a_width_that_does_not_divide_names_the_member():
     )
     with pytest.raises(UserError, match=r"width 9 is not divisible by 2 heads.*width=9, seed=1000"):
         training.plan(training.factors.rows(), CPU)
+
+
+class Told(Tokens):
+    """Uniform tokens, of which the last two count."""
+
+    told: bool = True  # that targets before them weigh nothing
+
+    @property
+    def shape(self) -> Shape:
+        return replace(super().shape, since=3 if self.told else 0)
+
+    def sample(self, world, streams: Streams, size: int) -> Batch:
+        batch = super().sample(world, streams, size)
+        weights = torch.tensor([0.0, 0.0, 0.0, 1.0, 1.0]).expand(batch.targets.shape)
+        return replace(batch, weights=weights)
+
+
+@pytest.mark.parametrize(("examples", "compiled"), [(None, False), (13, False), (26, False), (None, True)])
+def test_what_does_not_count_is_left_out(examples, compiled):
+    """The losses and weights of a training in which all positions are worked out, in float64."""
+    found = []
+    for told in (True, False):
+        training = transformer(task=Told(told=told), dtype="float64", examples=examples)
+        found.append(finish(training, training.factors.rows(), compiled))
+    (losses, short), (expected, whole) = found
+    torch.testing.assert_close(losses, expected, rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(short.population.flat, whole.population.flat, rtol=1e-6, atol=1e-8)
+    assert (short.data.at(0).targets.shape[2], whole.data.at(0).targets.shape[2]) == (2, 5)
+
+
+def test_a_network_without_positions_is_refused():
+    training = transformer(task=Told(), model=MLP(width=8))
+    with pytest.raises(UserError, match="answer at every position"):
+        training.open(training.factors.rows(), CPU)

@@ -29,13 +29,14 @@ def read(
     """Log-probability of each option of each role, given the tokens before it as they are (teacher-forced).
 
     Normalised over the role's options alone: residues for a product or an answer. One pass, over no more positions than
-    the last role needs.
+    the roles need.
     """
     task = chain_task(at)
     places = [task.position(role) for role in roles]
-    outputs = at.population(tokens[..., : max(places)])
+    since = min(places) - 1
+    outputs = at.population(tokens[..., : max(places)], since)
     found = []
     for role, place in zip(roles, places, strict=True):
         options = task.options(role)
-        found.append(torch.log_softmax(outputs[:, :, place - 1, options.start : options.stop], -1))
+        found.append(torch.log_softmax(outputs[:, :, place - 1 - since, options.start : options.stop], -1))
     return found

@@ -48,21 +48,30 @@ class Attention(nn.Module):
         self.hook_z, self.hook_out = Site(), Site()
 
     def forward(
-        self, x: Float[Tensor, "member sample position width"]
-    ) -> Float[Tensor, "member sample position width"]:
-        """What the heads write, before it is added to the stream."""
+        self, x: Float[Tensor, "member sample position width"], since: int = 0
+    ) -> Float[Tensor, "member sample asked width"]:
+        """What the heads write at the positions from `since` on, before it is added to the stream."""
         members, samples, length, width = x.shape
-        q, k, v = self.qkv(x).view(members, samples, length, 3, self.heads, width // self.heads).unbind(3)
+        size, asked = width // self.heads, length - since
+        q, k, v = self._queries_keys_values(x, since)
         q, k, v = self.hook_q(q), self.hook_k(k), self.hook_v(v)
         if self.shift is not None:
             k = self.shift(k)
         if self.rotary is not None:
-            q, k = self.hook_rot_q(self.rotary(q)), self.hook_rot_k(self.rotary(k))
-        q, v = (y.transpose(2, 3).reshape(-1, length, width // self.heads) for y in (q, v))
-        k = k.permute(0, 1, 3, 4, 2).reshape(-1, width // self.heads, length)  # small products are slow with a view
-        mask = None if self.mask is None else self.mask[:, :length, :length]
-        scores = matmul(q, k, plus=mask, scale=q.shape[-1] ** -0.5)
-        scores = self.hook_attn_scores(scores.view(members, samples, self.heads, length, length))
+            q, k = self.hook_rot_q(self.rotary(q, since)), self.hook_rot_k(self.rotary(k))
+        q, v = (y.transpose(2, 3).reshape(-1, y.shape[2], size) for y in (q, v))
+        k = k.permute(0, 1, 3, 4, 2).reshape(-1, size, length)  # small products are slow with a view
+        mask = None if self.mask is None else self.mask[:, since:length, :length]
+        scores = matmul(q, k, plus=mask, scale=size**-0.5)
+        scores = self.hook_attn_scores(scores.view(members, samples, self.heads, asked, length))
         pattern = self.hook_pattern(torch.softmax(scores, -1))
-        z = matmul(pattern.flatten(0, 2), v).view(members, samples, self.heads, length, -1).transpose(2, 3)
-        return self.hook_out(self.output(self.hook_z(z).reshape(x.shape)))
+        z = matmul(pattern.flatten(0, 2), v).view(members, samples, self.heads, asked, -1).transpose(2, 3)
+        return self.hook_out(self.output(self.hook_z(z).reshape(members, samples, asked, width)))
+
+    def _queries_keys_values(self, x: Tensor, since: int) -> tuple[Tensor, ...]:
+        """Each `[member, sample, position, head, feature]`, queries from `since` on."""
+        width = x.shape[-1]
+        if since == 0:
+            return self.qkv(x).unflatten(-1, (3, self.heads, -1)).unbind(3)
+        q = self.qkv.part(x[:, :, since:], slice(0, width)).unflatten(-1, (self.heads, -1))
+        return q, *self.qkv.part(x, slice(width, 3 * width)).unflatten(-1, (2, self.heads, -1)).unbind(3)

@@ -13,7 +13,8 @@ class Model(Part):
     def build(self, shape: Shape, streams: Streams) -> nn.Module:
         """A network of stacked modules: every parameter is `[member, ...]`, drawn from that member's stream.
 
-        Its `forward` takes `inputs [member, sample, ...]` and gives `outputs [member, sample, ..., shape.outputs]`.
+        Its `forward` takes `inputs [member, sample, ...]` and gives `outputs [member, sample, ..., shape.outputs]`. One
+        that answers at every position also takes `since`, a position, and gives the outputs from there on.
 
         Raises: `UserError` for a task that does not fit.
         """

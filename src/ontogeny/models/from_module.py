@@ -122,8 +122,10 @@ class ModuleStack(nn.Module):
         for name, (_, site) in self.sites.items():
             yield f"{prefix}.{name}" if prefix else name, site
 
-    def forward(self, inputs: Shaped[Tensor, "member sample *rest"]) -> Shaped[Tensor, "member sample *outputs"]:
-        """The outputs of every member's module.
+    def forward(
+        self, inputs: Shaped[Tensor, "member sample *rest"], since: int = 0
+    ) -> Shaped[Tensor, "member sample *outputs"]:
+        """The outputs of every member's module; of sequences those from position `since` on.
 
         Raises: `UserError` for a module that cannot be stacked, or that fails on these inputs.
         """
@@ -157,7 +159,8 @@ class ModuleStack(nn.Module):
             b is not old for b, old in zip(self.module.buffers(), shared, strict=True)
         ):
             raise UserError(f"{self._name} {CHANGES}")
-        return outputs[:1] if lone else outputs
+        outputs = outputs[:1] if lone else outputs
+        return outputs[:, :, since:] if since else outputs
 
     def alone(self) -> nn.Module:
         """The only member as an ordinary module: what the factory makes, with that member's weights.

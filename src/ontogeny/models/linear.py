@@ -31,3 +31,7 @@ class Linear(nn.Module):
     def forward(self, x: Float[Tensor, "member *rows input"]) -> Float[Tensor, "member *rows output"]:
         """The map, over any number of row axes."""
         return affine(x, self.weight, self.bias)
+
+    def part(self, x: Float[Tensor, "member *rows input"], outputs: slice) -> Float[Tensor, "member *rows some"]:
+        """Some of its outputs alone."""
+        return affine(x, self.weight[..., outputs], None if self.bias is None else self.bias[:, outputs])

@@ -57,9 +57,9 @@ class Population:
             raise UserError("a population has at least one member: give their number, or their seeds")
         return cls(stack_modules(factory, Streams(seeds).of("init")))
 
-    def __call__(self, inputs: Tensor) -> Tensor:
-        """Outputs `[member, sample, ...]` for inputs `[member, sample, ...]`."""
-        return self.network(inputs)
+    def __call__(self, inputs: Tensor, since: int = 0) -> Tensor:
+        """Outputs `[member, sample, ...]` for inputs `[member, sample, ...]`; of sequences from position `since` on."""
+        return self.network(inputs, since) if since else self.network(inputs)
 
     def backward(self, loss: Float[Tensor, "member"]) -> None:
         """Fills `gradient` with the gradient of each member's loss; what was there is forgotten.

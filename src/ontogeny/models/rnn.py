@@ -73,12 +73,12 @@ class RNNNetwork(nn.Module):
         )
         self.hook_embed = Site()
 
-    def forward(self, inputs: Tensor) -> Float[Tensor, "member sample step output"]:
-        """Outputs for tokens `[member, sample, step]` or features `[member, sample, step, feature]`."""
+    def forward(self, inputs: Tensor, since: int = 0) -> Float[Tensor, "member sample step output"]:
+        """Outputs from a step on, for tokens `[member, sample, step]` or features `[member, sample, step, feature]`."""
         x = inputs if self.embed is None else self.hook_embed(self.embed(inputs))
         for layer in self.layers:
             x = layer(x)
-        return self.output(x)
+        return self.output(x[:, :, since:])
 
 
 class UniformLinear(nn.Module):

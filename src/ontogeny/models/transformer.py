@@ -1,6 +1,7 @@
 """Transformer: a GPT-style population, with the usual choices of positions, norms and branches."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Literal
 
 from jaxtyping import Float
@@ -118,8 +119,11 @@ class TransformerNetwork(nn.Module):
             )
         self.hook_embed, self.hook_pos_embed = Site(), Site()
 
-    def forward(self, inputs: Tensor) -> Float[Tensor, "member sample position output"]:
+    def forward(self, inputs: Tensor, since: int = 0) -> Float[Tensor, "member sample asked output"]:
         """Outputs for tokens `[member, sample, position]` or features `[member, sample, position, feature]`.
+
+        They are those of the positions from `since` on. The last block leaves out what only earlier ones need, and its
+        sites see as much.
 
         Raises: `UserError` for more positions than the network was built for.
         """
@@ -131,8 +135,9 @@ class TransformerNetwork(nn.Module):
         x = self.hook_embed(self.embed(inputs))
         if self.positions is not None:
             x = x + self.hook_pos_embed(self.positions(length)[:, None].expand_as(x))
-        for block in self.blocks:
+        for block in self.blocks[:-1]:
             x = block(x)
+        x = self.blocks[-1](x, since) if self.blocks else x[:, :, since:]
         if self.ln_final is not None:
             x = self.ln_final(x)
         return self.unembed(x) if self.unembed is not None else affine(x, self.embed.weight.mT)
@@ -177,19 +182,21 @@ class Block(nn.Module):
         self.hook_in, self.hook_mid, self.hook_out = Site(), Site(), Site()
 
     def forward(
-        self, x: Float[Tensor, "member sample position width"]
-    ) -> Float[Tensor, "member sample position width"]:
-        """The stream after both branches."""
-        x = self.add(self.hook_in(x), self.attn, self.ln1)
+        self, x: Float[Tensor, "member sample position width"], since: int = 0
+    ) -> Float[Tensor, "member sample asked width"]:
+        """The stream after both branches, at the positions from `since` on."""
+        x = self.add(self.hook_in(x), partial(self.attn, since=since), self.ln1)
         if self.mlp is not None:
             x = self.add(self.hook_mid(x), self.mlp, self.ln2)
         return self.hook_out(x)
 
 
 def _add(x: Tensor, branch: Callable[[Tensor], Tensor], norm: LayerNorm | None) -> Tensor:
-    return x + branch(x if norm is None else norm(x))
+    added = branch(x if norm is None else norm(x))
+    return x[:, :, -added.shape[2] :] + added
 
 
 def _add_normed(x: Tensor, branch: Callable[[Tensor], Tensor], norm: LayerNorm | None) -> Tensor:
     assert norm is not None
-    return norm(x + branch(x))
+    added = branch(x)
+    return norm(x[:, :, -added.shape[2] :] + added)

@@ -1,6 +1,6 @@
 """What a task is: a data-generating process with known ground truth."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from torch import Tensor
@@ -17,6 +17,7 @@ class Shape:
     vocabulary: int | None = None  # inputs are tokens below it
     features: int | None = None  # inputs are real vectors of this size
     length: int | None = None  # positions a sample, where it is a sequence
+    since: int = 0  # the first position whose output counts: targets before it weigh nothing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +37,11 @@ class Batch:
             weights=None if self.weights is None else self.weights[:, samples],
             latents={name: value[:, samples] for name, value in self.latents.items()},
         )
+
+    def since(self, position: int) -> "Batch":
+        """The samples with their targets from a position on: inputs and latents are whole."""
+        weights = None if self.weights is None else self.weights[:, :, position:]
+        return replace(self, targets=self.targets[:, :, position:], weights=weights) if position else self
 
 
 class Task(Part):

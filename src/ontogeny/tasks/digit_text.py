@@ -62,7 +62,7 @@ class DigitText(Task):
     def shape(self) -> Shape:
         """Next-character prediction: one position less than a text is long."""
         size = 10 + len(self.symbols)
-        return Shape(outputs=size, vocabulary=size, length=self.length - 1)
+        return Shape(outputs=size, vocabulary=size, length=self.length - 1, since=self.length - 1 - self.answer)
 
     @property
     def roles(self) -> dict[str, int]:

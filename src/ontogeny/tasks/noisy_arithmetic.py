@@ -69,7 +69,7 @@ class NoisyArithmeticChain(Task):
     def shape(self) -> Shape:
         """Next-token prediction: as many outputs as tokens, one position less than a chain is long."""
         size = self.modulus + len(OPERATORS) + len(self._literals)
-        return Shape(outputs=size, vocabulary=size, length=len(self._words) - 1)
+        return Shape(outputs=size, vocabulary=size, length=len(self._words) - 1, since=self.prompt_length - 1)
 
     @property
     def roles(self) -> dict[str, int]:

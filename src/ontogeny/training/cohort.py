@@ -20,7 +20,7 @@ from ontogeny.training.optimizers import Columns, Optimizer
 from ontogeny.training.settle import settle
 from ontogeny.training.steps import Steps
 
-AHEAD = 16  # updates whose data is drawn at once: random numbers cost less in bulk
+AHEAD = 16  # updates whose data and rates are made at once: in bulk they cost less
 _BLOCK = 1 << 17  # numbers updated at once: the tables of a block stay in cache between the operations on it
 BEATS = 100  # times in a training that it can be left and taken up again, beside the measured steps
 
@@ -32,6 +32,7 @@ class Data:
         self, task: Task, world: Any, streams: Streams, batch: int, examples: int | None, dtype: torch.dtype
     ) -> None:
         self.task, self.world, self.streams, self.size, self.dtype = task, world, streams.of("data"), batch, dtype
+        self.since = task.shape.since
         self.block = -1
         self.drawn: Batch | None = None
         self.examples = None
@@ -46,15 +47,15 @@ class Data:
         return [v for v in (batch.inputs, batch.targets, batch.weights, *batch.latents.values()) if v is not None]
 
     def at(self, update: int) -> Batch:
-        """The batch of an update, counted from 0."""
+        """The batch of an update, counted from 0, with the targets that count."""
         if self.examples is not None:
-            return self._from_examples(self.examples, update)
+            return self._from_examples(self.examples, update).since(self.since)
         block, place = divmod(update, AHEAD)
         if block != self.block or self.drawn is None:
             steps = range(block * AHEAD, (block + 1) * AHEAD)
             self.drawn = self._cast(self.task.sample(self.world, self.streams.at(*steps), AHEAD * self.size))
             self.block = block
-        return self.drawn.take(slice(place * self.size, (place + 1) * self.size))
+        return self.drawn.take(slice(place * self.size, (place + 1) * self.size)).since(self.since)
 
     def _from_examples(self, examples: Batch, update: int) -> Batch:
         if self.size == self.count:
@@ -113,6 +114,7 @@ class TrainingCohort:
         self.done = 0
         self.fresh = True  # nothing has been recorded at the step where it stands
         self.learn: Update = self._learn
+        self.columns: list[Columns] = []  # of the updates to come, the next one last
         self.losses: list[Tensor] = []
         self.last_loss: Tensor | None = None
 
@@ -144,6 +146,7 @@ class TrainingCohort:
         for slot, table in self.memory.items():
             table.copy_(state[f"memory.{slot}"])
         self.done = int(state["done"])
+        self.columns = []
         self.fresh = False
 
     def progress(self) -> dict[str, Any]:
@@ -154,8 +157,11 @@ class TrainingCohort:
     def update(self) -> None:
         """One update of every member that is alive."""
         batch = self.data.at(self.done)
+        if not self.columns:
+            coming = range(self.done + AHEAD, self.done, -1)
+            self.columns = [self.optimizer.columns(update, self.population.flat) for update in coming]
         self.done += 1
-        self.last_loss = self.learn(batch, self.optimizer.columns(self.done, self.population.flat))
+        self.last_loss = self.learn(batch, self.columns.pop())
         self.losses.append(self.last_loss)
 
     def compile(self, structure: str) -> None:
@@ -165,7 +171,14 @@ class TrainingCohort:
         """
         batch = self.data.at(self.done)
         self.learn = compiled_update(
-            structure, self.population, self.objective, self.optimizer, self.memory, self.alive, batch
+            structure,
+            self.population,
+            self.objective,
+            self.optimizer,
+            self.memory,
+            self.alive,
+            batch,
+            self.data.since,
         )
 
     def trace(self) -> Trace:
@@ -174,12 +187,12 @@ class TrainingCohort:
         Raises: `CannotCompile` with the reason.
         """
         batch = self.data.at(self.done)
-        return Trace(self.population, self.objective, self.optimizer, self.memory, self.alive, batch)
+        return Trace(self.population, self.objective, self.optimizer, self.memory, self.alive, batch, self.data.since)
 
     def _learn(self, batch: Batch, columns: Columns) -> Float[Tensor, "member"]:
         """An update as PyTorch does it operation by operation; gives the loss before it."""
         population = self.population
-        loss = self.objective(population(batch.inputs), batch)
+        loss = self.objective(population(batch.inputs, self.data.since), batch)
         population.backward(loss)
         loss = loss.detach()
         norm = settle(self.alive, loss, population.gradient)

@@ -42,7 +42,7 @@ _programs: dict[str, Program] = {}
 class Trace:
     """The update of a cohort, written down operation by operation.
 
-    `batch` shows shapes and types. Cost: half a second.
+    `batch` shows shapes and types; its targets are those of positions from `since` on. Cost: half a second.
 
     Raises: `CannotCompile` for a model or objective that decides in Python what to do by the numbers it sees.
     """
@@ -55,6 +55,7 @@ class Trace:
         memory: dict[str, Tensor],
         alive: Tensor,
         batch: Batch,
+        since: int,
     ) -> None:
         buffers = dict(population.network.named_buffers())
         columns = optimizer.columns(1, population.flat)
@@ -65,7 +66,7 @@ class Trace:
             here_buffers = {name: next(given) for name in buffers}
             here_batch = _rebuilt(batch, given)
             here_columns = {name: next(given) for name in columns}
-            loss, gradient = _loss_and_gradient(population, objective, flat, here_buffers, here_batch)
+            loss, gradient = _loss_and_gradient(population, objective, flat, here_buffers, here_batch, since)
             norm = settle(alive, loss, gradient)
             optimizer.step(flat, gradient, here_memory, here_columns, alive, norm)
             return [loss]
@@ -117,6 +118,7 @@ def compiled_update(
     memory: dict[str, Tensor],
     alive: Tensor,
     batch: Batch,
+    since: int,
 ) -> Update:
     """The update of a cohort as a program, made when there is none yet for its structure and size.
 
@@ -129,7 +131,7 @@ def compiled_update(
     shapes = [(t.dtype, t.shape, t.stride(), t.device) for t in (*held, *_tensors(batch))]
     address = f"{structure} {shapes}"
     if address not in _programs:
-        _programs[address] = Trace(population, objective, optimizer, memory, alive, batch).compiled()
+        _programs[address] = Trace(population, objective, optimizer, memory, alive, batch, since).compiled()
     program = _programs[address]
 
     def call(batch: Batch, columns: Columns) -> Float[Tensor, "member"]:
@@ -140,12 +142,13 @@ def compiled_update(
 
 
 def _loss_and_gradient(
-    population: Population, objective: Objective, flat: Tensor, buffers: dict[str, Tensor], batch: Batch
+    population: Population, objective: Objective, flat: Tensor, buffers: dict[str, Tensor], batch: Batch, since: int
 ) -> tuple[Tensor, Tensor]:
     """Loss `[member]`, and the gradient in the layout of the table."""
     parameters = {name: view.detach().requires_grad_() for name, view in population.views(flat).items()}
     with torch.enable_grad():
-        outputs = torch.func.functional_call(population.network, {**parameters, **buffers}, (batch.inputs,))
+        inputs = (batch.inputs, since) if since else (batch.inputs,)
+        outputs = torch.func.functional_call(population.network, {**parameters, **buffers}, inputs)
         loss = objective(outputs, batch)
         slopes = torch.autograd.grad(loss, list(parameters.values()), torch.ones_like(loss))
     pieces: list[Tensor] = []

@@ -1,8 +1,10 @@
 """Training: an experiment that grows populations on a task and measures them along the way."""
 
+import inspect
 from collections.abc import Sequence
 
 import torch
+from torch import nn
 
 from ontogeny.errors import CannotCompile, UserError
 from ontogeny.experiment import Estimate, Experiment, Row, StateAt, cohorts_at_once
@@ -119,9 +121,8 @@ class Training(Experiment):
         run: Training = stack([self.member(row) for row in rows], device=device)
         streams = Streams(tuple(row["seed"] for row in rows), device=device)
         world = run.task.world(streams.of("world"))
-        network = run.model.build(run.task.shape, streams.of("init")).to(device=device, dtype=DTYPES[run.dtype])
         cohort = TrainingCohort(
-            population=Population(network),
+            population=Population(run._network(streams)),
             task=run.task,
             world=world,
             streams=streams,
@@ -135,3 +136,12 @@ class Training(Experiment):
         if compiled:
             cohort.compile(structure(self.member(rows[0])))
         return cohort
+
+    def _network(self, streams: Streams) -> nn.Module:
+        network = self.model.build(self.task.shape, streams.of("init"))
+        if self.task.shape.since and "since" not in inspect.signature(network.forward).parameters:
+            raise UserError(
+                f"{type(self.task).__name__} asks for an answer at every position, and the network of "
+                f"{type(self.model).__name__} does not give them: use Transformer or RNN"
+            )
+        return network.to(device=streams.device, dtype=DTYPES[self.dtype])

@@ -41,7 +41,7 @@ def footprint(cohort: TrainingCohort) -> Footprint:
     batch = cohort.data.at(0)
     counter = FlopCounterMode(display=False)
     with counter, torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        loss = cohort.objective(cohort.population(batch.inputs), batch)
+        loss = cohort.objective(cohort.population(batch.inputs, cohort.data.since), batch)
         cohort.population.backward(loss)
     tables = (2 + len(cohort.memory)) * cohort.population.flat.nbytes
     return Footprint(
