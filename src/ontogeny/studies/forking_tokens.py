@@ -177,12 +177,13 @@ def story_figure(results: dict[str, xr.Dataset]) -> Figure:
 
 
 def _spelled(ds: xr.Dataset, task: Story, path: int) -> dict[float, str]:
-    """Words as ticks, every other one where there are many."""
-    words = last(ds).words.values[0, path].astype(int).tolist()
+    """Words as ticks, every other one where there are many, the deciding one among them."""
+    words, fork = (last(ds)[name].values[0, path].astype(int).tolist() for name in ("words", "fork_at"))
     every = 1 if len(words) <= 8 else 2 if len(words) <= 16 else 8
     # Long stories have larger rings, and so other tokens: of them the places alone are written.
     known = len(words) <= task.length
-    return {float(i): task.spell(w) if known else str(i) for i, w in enumerate(words, 1) if (i - 1) % every == 0}
+    shown = [i for i in range(1, len(words) + 1) if (i - fork) % every == 0]
+    return {float(i): task.spell(words[i - 1]) if known else str(i) for i in shown}
 
 
 def _story_panels(ds: xr.Dataset, path: int, title: str, ticks: dict[float, str]) -> list[Panel]:
@@ -217,7 +218,7 @@ def leap_figure(results: dict[str, xr.Dataset]) -> Figure:
         for kind, which in kinds.items():
             sizes = np.sort(largest.transpose("member", "path").values[which])
             if len(sizes):
-                marks.append(Line(sizes, 1 - np.arange(len(sizes)) / len(sizes), name=kind))
+                marks.append(Line([*sizes, sizes[-1]], np.linspace(1.0, 0.0, len(sizes) + 1), name=kind))
     panel = Panel(
         x=Axis("largest step at a word", "L2"),
         y=Axis("share of stories with as large a step", limits=(0.0, 1.02)),
