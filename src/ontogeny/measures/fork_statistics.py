@@ -20,7 +20,7 @@ def outcome(ds: xr.Dataset) -> xr.DataArray:
 
 def error(ds: xr.Dataset) -> xr.DataArray:
     """L1 distance of the outcome distribution from the exact one, mean over stories and prefixes, from 0 to 2."""
-    return abs(outcome(ds) - ds.exact_law).sum("outcome", skipna=False).mean(("path", "prefix"))
+    return np.abs(outcome(ds) - ds.exact_law).sum("outcome", skipna=False).mean(("path", "prefix"))
 
 
 def steps(ds: xr.Dataset) -> xr.DataArray:
@@ -47,7 +47,9 @@ def fork_auroc(ds: xr.Dataset, shift: int = 0) -> xr.DataArray:
 
 def fork_auroc_elsewhere(ds: xr.Dataset) -> xr.DataArray:
     """The same with the forks of all other stories in turn, mean: words as early and as late, that decide nothing."""
-    return sum(fork_auroc(ds, shift) for shift in range(1, ds.sizes["path"])) / (ds.sizes["path"] - 1)
+    return xr.concat([fork_auroc(ds, shift) for shift in range(1, ds.sizes["path"])], "shift").mean(
+        "shift", skipna=False
+    )
 
 
 def changes(ds: xr.Dataset) -> Changes:

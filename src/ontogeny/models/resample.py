@@ -142,4 +142,9 @@ def _resample(
         logits = stem.read(own)[:, :, -1]
     draws = 4 * samples
     last = tell(stem.branch(draws), logits.repeat_interleave(draws, 1), 0, question, streams.of("end"), temperature)
-    return Resampled(*(torch.stack(x, 2) for x in (tokens, probability, outcome)), last.unflatten(1, (-1, draws)))
+    return Resampled(
+        tokens=torch.stack(tokens, 2),
+        probability=torch.stack(probability, 2),
+        outcome=torch.stack(outcome, 2),
+        final=last.unflatten(1, (-1, draws)),
+    )

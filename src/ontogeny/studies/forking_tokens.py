@@ -19,6 +19,7 @@ To vary it: `--set fork=0.06,0.24` takes other rates of forking. Story, network,
 arguments of `experiment` in this file.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -100,7 +101,7 @@ def last(ds: xr.Dataset) -> xr.Dataset:
     return ds.isel(step=-1, drop=True)
 
 
-def trained(statistic: Statistic, **settings: Any) -> Statistic:
+def trained(statistic: Callable[..., xr.DataArray], **settings: Any) -> Statistic:
     """A statistic of what was measured after training."""
     return lambda ds: statistic(last(ds), **settings)
 
@@ -203,8 +204,8 @@ def _story_panels(ds: xr.Dataset, path: int, title: str, ticks: dict[float, str]
     x = Axis("word", ticks=ticks, limits=(0, last_word))
     return [
         Panel(title, x=x, y=Axis("probability", limits=(0.0, 1.0)), marks=[*areas, *rule]),
-        Panel("", x=x, y=Axis("change of level", limits=(0.0, 1.05)), marks=[*rule, *steps]),
-        Panel("", x=x, y=Axis("survival", limits=(0.0, 1.05)), marks=[*rule, *lines]),
+        Panel("", x=x, y=Axis("change of level", "probability", limits=(0.0, 1.05)), marks=[*rule, *steps]),
+        Panel("", x=x, y=Axis("survival", "probability", limits=(0.0, 1.05)), marks=[*rule, *lines]),
     ]
 
 
