@@ -20,18 +20,18 @@ def outcome(ds: xr.Dataset) -> xr.DataArray:
 
 def error(ds: xr.Dataset) -> xr.DataArray:
     """L1 distance of the outcome distribution from the exact one, mean over stories and prefixes, from 0 to 2."""
-    return np.abs(outcome(ds) - ds.exact_law).sum("outcome", skipna=False).mean(("path", "prefix"))
+    return abs(outcome(ds) - ds.exact_law).sum("outcome", skipna=False).mean(("path", "prefix"))
 
 
 def steps(ds: xr.Dataset) -> xr.DataArray:
     """L2 size of the step that the outcome distribution makes at every word of every story."""
     step = outcome(ds).diff("prefix")
-    return np.sqrt(np.square(step).sum("outcome", skipna=False)).rename(prefix="word")
+    return ((step**2).sum("outcome", skipna=False) ** 0.5).rename(prefix="word")
 
 
 def distances(ds: xr.Dataset) -> xr.DataArray:
     """L2 distance of the outcome distribution from that before any word, at every prefix of every story."""
-    return np.sqrt(np.square(outcome(ds) - ds.start_outcome).sum("outcome", skipna=False))
+    return ((outcome(ds) - ds.start_outcome) ** 2).sum("outcome", skipna=False) ** 0.5
 
 
 def fork_auroc(ds: xr.Dataset, shift: int = 0) -> xr.DataArray:
