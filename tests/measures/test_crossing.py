@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ontogeny.measures.crossing import crossing, smooth
+from ontogeny.measures.crossing import crossing, lasting_crossing, smooth
 
 STEPS = np.array([10.0, 100.0, 1_000.0])
 
@@ -24,6 +24,25 @@ STEPS = np.array([10.0, 100.0, 1_000.0])
 )
 def test_by_hand(curve, level, expected):
     assert crossing(STEPS, np.array(curve), level) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("curve", "level", "expected"),
+    [
+        ([0.0, 1.0, 1.0], 0.5, 10**1.5),
+        ([0.8, 0.0, 1.0], 0.5, 10**2.5),  # what was lost does not count
+        ([0.0, 1.0, 0.2], 0.5, np.inf),
+        ([0.6, 0.7, 1.0], 0.5, 10),  # never below
+        ([0.0, 0.5, 0.6], 0.5, 100),  # at the level counts
+        ([0.0, np.nan, 1.0], 0.5, 100),
+        ([0.0, 1.0, np.nan], 0.5, 10**1.5),
+        ([1.0, 0.0, np.nan], 0.5, np.inf),
+        ([np.nan, np.nan, np.nan], 0.5, np.inf),
+    ],
+)
+def test_the_last_time_by_hand(curve, level, expected):
+    assert lasting_crossing(STEPS, np.array(curve), level) == pytest.approx(expected)
+    assert lasting_crossing(STEPS, np.array([[curve]]), level).shape == (1, 1)
 
 
 def test_any_leading_axes():

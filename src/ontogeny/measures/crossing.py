@@ -45,3 +45,22 @@ def crossing(
         else:
             found[i] = np.exp(x[j - 1] + (level - y[j - 1]) / (y[j] - y[j - 1]) * (x[j] - x[j - 1]))
     return found.reshape(curve.shape[:-1])
+
+
+def lasting_crossing(
+    steps: Float[np.ndarray, "step"], curve: Float[np.ndarray, "*any step"], level: float
+) -> Float[np.ndarray, "*any"]:
+    """The step from which on a curve stays at `level` or above, linear in log(step) from the measurement before it.
+
+    What was reached and lost again does not count. Infinite for a curve that ends below (or was never measured), and
+    the first step for one that is never below. Measurements that are NaN are passed over. Steps rise and are positive.
+    """
+    rows = curve.reshape(-1, curve.shape[-1])
+    found = np.full(len(rows), np.inf)
+    for i, row in enumerate(rows):
+        known = np.flatnonzero(np.isfinite(row))
+        below = np.flatnonzero(row[known] < level)
+        last = known[below[-1] :] if len(below) else known
+        if len(known) and row[known[-1]] >= level:
+            found[i] = crossing(steps[last], row[last], level)
+    return found.reshape(curve.shape[:-1])

@@ -15,6 +15,7 @@ from ontogeny.errors import UserError
 from ontogeny.parts import PerMember
 from ontogeny.streams import Streams
 from ontogeny.tasks.contract import Batch, Shape, Task
+from ontogeny.tasks.shared_draws import each_seed_once
 
 
 class TwoGaussianViews(Task):
@@ -48,7 +49,7 @@ class TwoGaussianViews(Task):
 
     def clean(self, streams: Streams, size: int) -> tuple[Float[Tensor, "member sample dimension"], Tensor]:
         """`size` samples a member without noise of views, and their classes, -1 or 1, `[member, sample]`."""
-        own, place = _each_seed_once(streams)
+        own, place = each_seed_once(streams)
         sign = own.integers("class", (size,), 2)[place].float() * 2.0 - 1.0
         h = own.normal("noise", (size, self.dimensions))[place]
         h[..., 0] += _each(self.signal, h)[..., 0] * sign
@@ -57,7 +58,7 @@ class TwoGaussianViews(Task):
     def sample(self, world: Any, streams: Streams, size: int) -> Batch:
         """`size` pairs of views a member, `[member, sample, view, dimension]`."""
         h, sign = self.clean(streams, size)
-        own, place = _each_seed_once(streams)
+        own, place = each_seed_once(streams)
         noise = own.normal("views", (size, 2, self.dimensions))[place]
         if self.direction == "along":
             noise[..., 1:] = 0.0
@@ -89,14 +90,3 @@ class MixedGaussianViews(TwoGaussianViews):
 
 def _each(value: PerMember, like: Float[Tensor, "member sample dimension"]) -> Float[Tensor, "member 1 1"]:
     return torch.as_tensor(value).to(like).expand(like.shape[0])[:, None, None]
-
-
-def _each_seed_once(streams: Streams) -> tuple[Streams, list[int]]:
-    """Streams of the different seeds, and which of them each member has.
-
-    Members that differ in other factors draw the same numbers, which are most of the cost of a training as small as
-    that of a projector: they are drawn once and copied.
-    """
-    different = list(dict.fromkeys(streams.seeds))
-    own = streams.take([streams.seeds.index(seed) for seed in different])
-    return own, [different.index(seed) for seed in streams.seeds]

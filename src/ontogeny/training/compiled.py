@@ -31,7 +31,13 @@ SECONDS_TO_LOAD = 12.0  # the compiler, once a run
 SECONDS_AN_OPERATION = 0.05  # to compile: 0.04 to 0.07 for traces of 195 to 580 operations, on two cores
 
 # A thread a cohort; and a wrapper in C++, for the one in Python holds the interpreter while kernels run.
-OPTIONS = {"cpp.threads": 1, "cpp_wrapper": True}
+# What the C++ compiler can do is not tried out first, and no tiling is searched for: that took seconds for nothing.
+OPTIONS = {
+    "cpp.threads": 1,
+    "cpp_wrapper": True,
+    "cpp.vec_isa_ok": True,
+    "cpp.enable_tiling_heuristics": False,
+}
 
 SMALL = 64  # rows and columns of matrices that are copied rather than viewed
 ROWS = torch.contiguous_format
