@@ -43,6 +43,20 @@ def test_reading_in_pieces_is_reading_at_once(fields):
 
 
 @pytest.mark.parametrize("fields", VARIANTS.values(), ids=VARIANTS)
+def test_branches_go_on_from_what_was_read(fields):
+    population, tokens = grown(**fields), prompts(length=4)
+    others = Streams((3, 4, 5)).integers("others", (18, 3), 7)  # three branches of every prompt
+    continuation = Continuation(population)
+    continuation.read(tokens)
+    branches = continuation.branch(3)
+    read = branches.read(others)
+    whole = population(torch.cat([tokens.repeat_interleave(3, 1), others], -1))[:, :, 4:]
+    torch.testing.assert_close(read, whole, rtol=1e-4, atol=1e-5)
+    again = continuation.read(others[:, ::3])  # the stem is left as it was
+    torch.testing.assert_close(again, whole[:, ::3], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("fields", VARIANTS.values(), ids=VARIANTS)
 def test_greedy_generation_is_the_argmax_of_the_plain_forward_pass(fields):
     population, tokens = grown(**fields), prompts()
     found = generate(population, tokens, 5)

@@ -1,5 +1,6 @@
 """Generation: all members continue all their prompts at once, with the keys and values of earlier positions kept."""
 
+import copy
 from collections.abc import Callable
 from functools import partial
 
@@ -84,6 +85,22 @@ class Continuation:
         if network.ln_final is not None:
             x = network.ln_final(x)
         return network.unembed(x) if network.unembed is not None else affine(x, network.embed.weight.mT)
+
+    def branch(self, times: int) -> "Continuation":
+        """As many copies of every sample, next to each other, to be continued each in its own way.
+
+        The continuation that is branched is left as it is, and can be read on or branched again.
+        """
+        other = copy.copy(self)
+        other.kept = {
+            layer: (self._repeated(k, times), self._repeated(v, times)) for layer, (k, v) in self.kept.items()
+        }
+        return other
+
+    def _repeated(self, kept: Tensor, times: int) -> Tensor:
+        """Kept keys or values `[member * sample * head, position, size]` with every sample several times."""
+        rows = kept.view(-1, self.network.model.heads, *kept.shape[1:])
+        return rows.repeat_interleave(times, 0).flatten(0, 1)
 
     def _attend(self, layer: int, attn: Attention, first: int, x: Tensor) -> Tensor:
         """What `Attention` gives for the new positions, which look at the kept ones too."""
