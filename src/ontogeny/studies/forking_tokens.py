@@ -260,6 +260,7 @@ study = Study(
         "and a detection is evidence beyond that of 400 constant series.",
         "Distances in L2. No second model reads the outcome, and answer-token probability and stated confidence are "
         "not compared with.",
+        "The threshold of rare-tokens, half the rate, was set after a look at two trial networks.",
     ],
     scales=dict(smoke=experiment(**SMALL), desk=experiment(), gpu=experiment(**LARGE)),
     claims=[
