@@ -106,9 +106,9 @@ class Training(Experiment):
         """
         if device.type == "cuda":
             return False  # not tried there
-        workers = cohorts_at_once(len(cohorts), device)
-        least = LEAST_TO_COMPILE * len(self._shapes(cohorts)) * workers
-        for seconds in (0.0, SECONDS):
+        workers, shapes = cohorts_at_once(len(cohorts), device), len(self._shapes(cohorts))
+        least = LEAST_TO_COMPILE * shapes * workers
+        for seconds in (0.0, SECONDS) if shapes > 1 else (SECONDS,):
             found = costs or self._timed(cohorts, device, False, looks=False, seconds=seconds)
             if sum(cost.training or 0.0 for cost in found) < least:
                 return False
