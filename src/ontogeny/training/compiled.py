@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
-import torch._inductor  # loads the compiler itself, which takes two seconds, when it is first used
+import torch._inductor.config  # loads the compiler itself, which takes two seconds, when it is first used
 from jaxtyping import Float
 from torch import Tensor
 from torch.fx.experimental.proxy_tensor import make_fx
