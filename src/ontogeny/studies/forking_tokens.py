@@ -15,6 +15,11 @@ depends on two choices. Tokens less likely than the threshold are never written:
 outcome is. And a change of the outcome is a distance between two counts of a few dozen: small thresholds measure noise.
 A model of level changes calls smooth drift a change as well, so its evidence is compared with constant stories only.
 
+What we see at desk scale: all of it. The resampled outcome distribution is 0.07 off the exact one in L1; the words
+with the largest steps are the forks in every story of every network; the hazard until the fork is 0.115 where 0.12 is
+true, and 0.009 with the rarer tokens left out. Of stories that never fork 7 % show more of a change than noise does,
+where 5 % are expected. The outcome before the first word is as unsure as it should be, in both kinds of stories.
+
 To vary it: `--set fork=0.06,0.24` takes other rates of forking. Story, network, and the sizes of the resampling are
 arguments of `experiment` in this file.
 """
