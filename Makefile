@@ -12,7 +12,7 @@ INSTALL = $(VENV)/bin/python -m pip install --quiet --constraint constraints.txt
 .PHONY: demo test slow bench docs lint
 .DELETE_ON_ERROR:
 
-demo: $(VENV)/with-nothing  ## the finding of faithful-cot, in about ten minutes on two cores
+demo: $(VENV)/with-nothing  ## the finding of faithful-cot: five minutes on two cores, after some of setting up
 	$(VENV)/bin/ontogeny run faithful-cot --scale desk
 
 test: $(VENV)/with-test  ## a process a core, a file at a time
