@@ -17,6 +17,7 @@ from ontogeny.tasks.linear_teacher import LinearTeacher
 from ontogeny.training.curriculum import Curriculum
 from ontogeny.training.objectives import SquaredError
 from ontogeny.training.optimizers import SGD, AdamW
+from ontogeny.training.schedules import Warmup
 
 CPU = torch.device("cpu")
 
@@ -238,3 +239,16 @@ def test_a_network_without_positions_is_refused():
     training = transformer(task=Told(), model=MLP(width=8))
     with pytest.raises(UserError, match="answer at every position"):
         training.open(training.factors.rows(), CPU)
+
+
+def test_going_back_begins_the_schedule_anew():
+    training = transformer(optimizer=AdamW(lr=1e-2, schedule=Warmup(updates=20)))
+    cohort = training.open(training.factors.rows(), CPU)
+    start = {name: value.clone() for name, value in cohort.state().items()}
+    found = []
+    for _ in range(2):
+        cohort.restore(start)
+        for _ in range(5):
+            cohort.update()
+        found.append(cohort.population.flat.clone())
+    assert torch.equal(*found)
