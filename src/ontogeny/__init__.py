@@ -3,6 +3,10 @@
 from importlib import import_module
 from typing import Any
 
+from ontogeny.mkl import keep_to_members
+
+keep_to_members()
+
 __version__ = "0.1.0"
 
 _HOME = {

@@ -55,7 +55,9 @@ def test_outcomes_have_the_enumerated_probabilities(seed):
     share = found.outcome.double().mean(-1)  # of the second option
     tolerance = 4.5 * 0.5 / 600**0.5
     first, second = found.tokens.unbind(2)
-    torch.testing.assert_close(found.probability[:, :, 0], law(population, start).gather(-1, first))
+    torch.testing.assert_close(
+        found.probability[:, :, 0], law(population, start).gather(-1, first), rtol=1e-4, atol=1e-6
+    )
     torch.testing.assert_close(
         found.probability[:, :, 1], law(population, start, words[..., 0]).gather(-1, second), rtol=1e-4, atol=1e-6
     )

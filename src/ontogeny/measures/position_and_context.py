@@ -21,6 +21,7 @@ from ontogeny.measures.position_geometry import (
     stable_rank,
 )
 from ontogeny.measures.subspaces import principal_angle_cosines, principal_directions
+from ontogeny.models.stacked import affine
 from ontogeny.streams import Streams
 from ontogeny.tasks.topic_bigrams import TopicBigrams
 from ontogeny.tasks.topic_predictors import next_token
@@ -53,7 +54,8 @@ def coherence_statistics(
     of_contexts = principal_directions(parts.contexts, count, centre=False)
     turned, angles = [], []
     for rotation in rotations.unbind(1):
-        turned.append(incoherence(parts.positions @ rotation[:, None], parts.contexts))
+        # Not `@` with a broadcast axis: of a lone member that is a view, in company a copy laid out otherwise.
+        turned.append(incoherence(affine(parts.positions, rotation.contiguous()), parts.contexts))
         angles.append(principal_angle_cosines(rotation[:, None].mT @ of_positions, of_contexts)[..., 0])
     rotated = torch.stack(turned, -1)
     return {
