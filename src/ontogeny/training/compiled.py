@@ -42,7 +42,7 @@ OPTIONS = {
 SMALL = 64  # rows and columns of matrices that are copied rather than viewed
 ROWS = torch.contiguous_format
 
-_programs: dict[str, Program] = {}
+_programs: dict[str, tuple[Program, int]] = {}  # each with the threads that it is for
 
 
 class Trace:
@@ -84,8 +84,8 @@ class Trace:
             self.graph = tracer(*self.arguments)
         except Exception as error:
             raise CannotCompile(_reason(error)) from error
-        if CORES > 1 and population.members == 1 and population.flat.device.type == "cpu":
-            halve_products(self.graph)
+        alone = CORES > 1 and population.members == 1 and population.flat.device.type == "cpu"
+        self.threads = 2 if alone and halve_products(self.graph) else 1
 
     @property
     def operations(self) -> int:
@@ -142,11 +142,12 @@ def compiled_update(
     shapes = [(t.dtype, t.shape, t.stride(), t.device) for t in (*held, *_tensors(batch))]
     address = f"{structure} {shapes}"
     if address not in _programs:
-        _programs[address] = Trace(population, objective, optimizer, memory, alive, batch, since).compiled()
-    program = _programs[address]
+        trace = Trace(population, objective, optimizer, memory, alive, batch, since)
+        _programs[address] = trace.compiled(), trace.threads
+    program, wanted = _programs[address]
 
     def call(batch: Batch, columns: Columns) -> Float[Tensor, "member"]:
-        with torch.no_grad(), threads(min(2, cores_each())) if population.members == 1 else nullcontext():
+        with torch.no_grad(), threads(min(wanted, cores_each())) if wanted > 1 else nullcontext():
             return program(*held, *_tensors(batch), *columns.values())[0]
 
     return call
