@@ -44,7 +44,7 @@ OPTIONS = {
 SMALL = 64  # rows and columns of matrices that are copied rather than viewed
 ROWS = torch.contiguous_format
 
-_programs: dict[str, Program] = {}
+_programs: dict[str, tuple[Program, int]] = {}  # each with the threads that it is for
 
 
 class Trace:
@@ -65,29 +65,29 @@ class Trace:
         batch: Batch,
         since: int,
     ) -> None:
-        buffers = dict(population.network.named_buffers())
+        constants = _constants(population)
         columns = optimizer.columns(1, population.flat)
 
         def update(flat: Tensor, alive: Tensor, *rest: Tensor) -> list[Tensor]:
             given = iter(rest)
             here_memory = {slot: next(given) for slot in memory}
-            here_buffers = {name: next(given) for name in buffers}
+            here_constants = {name: next(given) for name in constants}
             here_batch = _rebuilt(batch, given)
             here_columns = {name: next(given) for name in columns}
-            loss, gradient = _loss_and_gradient(population, objective, flat, here_buffers, here_batch, since)
+            loss, gradient = _loss_and_gradient(population, objective, flat, here_constants, here_batch, since)
             norm = settle(alive, loss, gradient)
             optimizer.step(flat, gradient, here_memory, here_columns, alive, norm)
             return [loss]
 
-        self.held = [population.flat, alive, *memory.values(), *buffers.values()]
+        self.held = [population.flat, alive, *memory.values(), *constants.values()]
         self.arguments: list[Any] = [*self.held, *_tensors(batch), *columns.values()]
         try:
             tracer = make_fx(update, DECOMPOSED, "fake", _allow_non_fake_inputs=True)
             self.graph = tracer(*self.arguments)
         except Exception as error:
             raise CannotCompile(_reason(error)) from error
-        if CORES > 1 and population.members == 1 and population.flat.device.type == "cpu":
-            halve_products(self.graph)
+        alone = CORES > 1 and population.members == 1 and population.flat.device.type == "cpu"
+        self.threads = 2 if alone and halve_products(self.graph) else 1
 
     @property
     def operations(self) -> int:
@@ -140,28 +140,29 @@ def compiled_update(
 
     Raises: `CannotCompile`.
     """
-    held = [population.flat, alive, *memory.values(), *population.network.buffers()]
+    held = [population.flat, alive, *memory.values(), *_constants(population).values()]
     shapes = [(t.dtype, t.shape, t.stride(), t.device) for t in (*held, *_tensors(batch))]
     address = f"{structure} {shapes}"
     if address not in _programs:
-        _programs[address] = Trace(population, objective, optimizer, memory, alive, batch, since).compiled()
-    program = _programs[address]
+        trace = Trace(population, objective, optimizer, memory, alive, batch, since)
+        _programs[address] = trace.compiled(), trace.threads
+    program, wanted = _programs[address]
 
     def call(batch: Batch, columns: Columns) -> Float[Tensor, "member"]:
-        with torch.no_grad(), threads(min(2, cores_each())) if population.members == 1 else nullcontext():
+        with torch.no_grad(), threads(min(wanted, cores_each())) if wanted > 1 else nullcontext():
             return program(*held, *_tensors(batch), *columns.values())[0]
 
     return call
 
 
 def _loss_and_gradient(
-    population: Population, objective: Objective, flat: Tensor, buffers: dict[str, Tensor], batch: Batch, since: int
+    population: Population, objective: Objective, flat: Tensor, constants: dict[str, Tensor], batch: Batch, since: int
 ) -> tuple[Tensor, Tensor]:
     """Loss `[member]`, and the gradient in the layout of the table."""
     parameters = {name: view.detach().requires_grad_() for name, view in population.views(flat).items()}
     with torch.enable_grad():
         inputs = (batch.inputs, since) if since else (batch.inputs,)
-        outputs = torch.func.functional_call(population.network, {**parameters, **buffers}, inputs)
+        outputs = torch.func.functional_call(population.network, {**parameters, **constants}, inputs)
         loss = objective(outputs, batch)
         slopes = torch.autograd.grad(loss, list(parameters.values()), torch.ones_like(loss))
     pieces: list[Tensor] = []
@@ -174,6 +175,13 @@ def _loss_and_gradient(
     if flat.shape[1] > filled:
         pieces.append(flat.new_zeros(flat.shape[0], flat.shape[1] - filled))
     return loss.detach(), torch.cat(pieces, 1)
+
+
+def _constants(population: Population) -> dict[str, Tensor]:
+    """What a network holds beside the table, by name: parameters that are not trained, and buffers."""
+    network = population.network
+    fixed = {name: p.detach() for name, p in network.named_parameters() if name not in population.layout}
+    return {**fixed, **dict(network.named_buffers())}
 
 
 def _tensors(batch: Batch) -> list[Tensor]:
