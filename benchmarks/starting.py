@@ -1,0 +1,97 @@
+"""What starting costs: the command line, the import, a first update, and taking a run up again.
+
+    python benchmarks/starting.py            # some three minutes on two cores
+    python benchmarks/starting.py --quick
+
+Every command is a process of its own, and all take turns, in rounds. A run is interrupted halfway (Ctrl-C) and the same
+command given again: what that costs is both together less the same run in one go.
+"""
+
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+from page import duration, made_on, options, put, table
+
+FIRST = """
+import torch
+from plain import Size
+with way(Size("transformer", 16, 1, 16, 32), 8, torch.device("cpu")) as advance:
+    advance(1)
+"""
+OURS = "from functools import partial; from in_ontogeny import population; way = partial(population, compiled=False)"
+COMMANDS = {
+    "Python alone": ["-c", "pass"],
+    "`import torch`": ["-c", "import torch"],
+    "`import ontogeny`": ["-c", "import ontogeny"],
+    "`ontogeny --help`": ["-m", "ontogeny.cli", "--help"],
+    "`ontogeny list`": ["-m", "ontogeny.cli", "list"],
+    "first update of 8 members, ours": ["-c", OURS + FIRST],
+    "first update of 8 members, plain PyTorch": ["-c", "from plain import one_by_one as way" + FIRST],
+    "first update of 8 members, JAX": ["-c", "from in_jax import through_scan as way" + FIRST],
+}
+STUDY = '''"""faithful-cot at desk scale, cut short."""
+
+from dataclasses import replace
+
+from ontogeny.studies import faithful_cot
+
+study = replace(faithful_cot.study, scales={{"desk": faithful_cot.experiment(steps={steps})}})
+'''
+ENV = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])}
+INTERRUPTED = 2  # the exit code of a run that was told to stop
+
+
+def seconds(arguments: list[str], stop_after: float | None = None) -> float:
+    """Of a process from its start to its end, or to its end after Ctrl-C.
+
+    Raises: `RuntimeError` for one that ends otherwise than it should.
+    """
+    began = time.perf_counter()
+    process = subprocess.Popen([sys.executable, *arguments], env=ENV, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    if stop_after is not None:
+        time.sleep(stop_after)
+        process.send_signal(signal.SIGINT)
+    _, said = process.communicate()
+    if process.returncode != (0 if stop_after is None else INTERRUPTED):
+        raise RuntimeError(f"{arguments} ended with {process.returncode}: {said.decode()[-500:]}")
+    return time.perf_counter() - began
+
+
+def resumed(steps: int) -> tuple[float, float]:
+    """Seconds of a run in one go, and what an interruption at half its time adds to them."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "short_cot.py"
+        file.write_text(STUDY.format(steps=steps))
+        run = ["-m", "ontogeny.cli", "run", str(file), "--no-cache", "--mode", "eager", "--device", "cpu"]
+        run += ["--set", "step_noise=0.0,0.3", "--set", "seed=0,1", "--out"]
+        whole = seconds([*run, f"{folder}/whole"])
+        halves = seconds([*run, f"{folder}/halves"], whole / 2) + seconds([*run, f"{folder}/halves"])
+    return whole, halves - whole
+
+
+def main() -> None:
+    args = options(__doc__).parse_args()
+    rounds, runs, steps = (1, 1, 200) if args.quick else (5, 3, 600)
+    taken: dict[str, list[float]] = {name: [] for name in COMMANDS}
+    for _ in range(rounds):
+        for name, arguments in COMMANDS.items():
+            taken[name].append(seconds(arguments))
+    rows = [[name, duration(statistics.median(found))] for name, found in taken.items()]
+    pairs = [resumed(steps) for _ in range(runs)]
+    whole, more = (statistics.median(values) for values in zip(*pairs, strict=True))
+    rows.append([f"interrupting a run of {duration(whole)} and taking it up again adds", duration(more)])
+    where = made_on(torch.device("cpu"))
+    content = f"{table(['from the start of the process', 'median'], rows, words=1)}\n\n{where} {rounds} rounds."
+    print(content)
+    put(args.out, "starting", content)
+
+
+if __name__ == "__main__":
+    main()
