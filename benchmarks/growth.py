@@ -85,17 +85,19 @@ def main() -> None:
     device = torch.device(args.device)
     counts, sizes = COUNTS[args.device], SIZES
     if args.quick:
-        counts, sizes = counts[:3], sizes[:1]
+        counts, sizes = counts[:2], sizes[:1]
     ways = [*ours(device), "vmap", "loop"]
     found, rows = {}, []
     for size in sizes:
         turns = times(size, counts, device)
-        memory = {way: {n: in_a_process(way, size, n, device) / 1e6 for n in counts} for way in HELD}
+        memory = {way: {n: in_a_process(way, size, n, device) / 1e6 for n in sorted(counts[::-2])} for way in HELD}
         each = {way: {n: 1e3 * turns.seconds(f"{way} {n}") / n for n in counts} for way in ways[:-1]}
         each["loop"] = dict.fromkeys(counts, 1e3 * turns.seconds("loop 1"))
         found[size.width] = (each, memory)
         for n in counts:
-            cells = [short(each[way][n]) for way in ways] + [short(memory[way][n]) for way in HELD]
+            cells = [short(each[way][n]) for way in ways] + [
+                short(memory[way][n]) if n in memory[way] else "" for way in HELD
+            ]
             rows.append([size.width, n, *cells])
             print(*rows[-1], sep="\t", flush=True)
     head = ["width", "members", *(f"{w}, ms" for w in ways), *(f"{w}, MB" for w in HELD)]

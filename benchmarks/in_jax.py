@@ -115,7 +115,7 @@ def through_scan(size: Size, members: int, device: torch.device) -> Iterator[Adv
     On the device that JAX itself chooses: for a GPU install `jax[cuda12]`.
     """
     assert jax.default_backend() == ("gpu" if device.type == "cuda" else "cpu"), "JAX runs elsewhere"
-    p = jax.vmap(lambda key: start(key, size))(jax.random.split(jax.random.key(0), members))
+    p = jax.jit(jax.vmap(lambda key: start(key, size)))(jax.random.split(jax.random.key(0), members))
     mean, square = (jax.tree.map(jnp.zeros_like, p) for _ in range(2))
     state = [(p, mean, square, jnp.zeros(members))]
     shape = (members, DRAWN, size.batch, size.context + 1)

@@ -1,5 +1,7 @@
 """How the benchmark's pictures look: few lines, named where they end, readable in small."""
 
+from typing import Any
+
 import matplotlib as mpl
 from matplotlib.lines import Line2D
 
@@ -13,7 +15,7 @@ COLOURS = {
     "JAX": "#2b6cb0",
 }
 NAMES = {"compiled": "ours, compiled", "eager": "ours, eager"}
-STYLE = {
+STYLE: Any = {
     "font.family": "sans-serif",
     "font.size": 9,
     "axes.spines.top": False,

@@ -1,6 +1,6 @@
 """What measuring costs: the measures of studies at desk scale, at 40 log-spaced checkpoints, as a share of training.
 
-    python benchmarks/measuring.py            # some four minutes on two cores
+    python benchmarks/measuring.py            # some three minutes on two cores
     python benchmarks/measuring.py faithful-cot
 
 A cohort a core is opened; their updates and their looks take turns. A share is 40 looks over all updates of a training.
@@ -14,18 +14,18 @@ from in_ontogeny import side_by_side, update
 from page import duration, made_on, options, put, table
 from timing import in_turn
 
-from ontogeny import every
 from ontogeny.experiment import cohorts_at_once
 from ontogeny.locate import find
 from ontogeny.memory import keep_freed
 from ontogeny.training.cohort import TrainingCohort
 from ontogeny.training.experiment import Training
 
-STUDIES = ("faithful-cot", "icl-competition", "concept-space", "graph-tracing", "ghost-points")
+STUDIES = ("faithful-cot", "icl-competition", "ghost-points")
 LOOKS = 40
 
 
 def look(cohort: TrainingCohort) -> None:
+    cohort.measured = frozenset({cohort.done})  # whenever it is asked to, and as often
     cohort.record()
 
 
@@ -38,7 +38,7 @@ def training_of(slug: str) -> Training:
 def cost(of: Training, device: torch.device, compiled: bool) -> tuple[int, float, float]:
     """Members that were tried, and seconds of an update and of a look of all of them."""
     cores = cohorts_at_once(len(of.plan(of.factors.rows(), device)), device)
-    with side_by_side(of.replace(at=every(1)), device, compiled, cores) as (members, each):
+    with side_by_side(of, device, compiled, cores) as (members, each):
         ways = {
             "update": lambda updates: each(partial(update, updates=updates)),
             "look": lambda looks: [each(look) for _ in range(looks)],

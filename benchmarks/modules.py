@@ -19,8 +19,8 @@ from timing import in_turn
 from ontogeny.memory import keep_freed
 
 ROWS: dict[Size, tuple[int, ...]] = {
-    Size("transformer", 16, 1, 16, 32): (1, 8, 64),
-    Size("transformer", 64, 2, 32, 64): (1, 8),
+    Size("transformer", 16, 1, 16, 32): (8, 64),
+    Size("transformer", 64, 2, 32, 64): (8,),
 }
 BESIDE = ("loop", "compiled loop", "vmap")
 

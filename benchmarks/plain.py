@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from itertools import pairwise
 
 import torch
@@ -111,6 +111,13 @@ def batches(size: Size, members: int, device: torch.device) -> Tensor:
     return torch.randint(VOCABULARY, (DRAWN, members, size.batch, size.context + 1), device=device)
 
 
+@lru_cache(maxsize=1)
+def compiled_loss(size: Size) -> Callable[[nn.Module, Tensor], Tensor]:
+    """One program for all models of a size."""
+    torch._dynamo.reset()  # else the ninth size of a process is not compiled any more
+    return torch.compile(loss_of, dynamic=False)
+
+
 @contextmanager
 def one_by_one(
     size: Size, members: int, device: torch.device = torch.device("cpu"), compiled: bool = False
@@ -119,10 +126,7 @@ def one_by_one(
     models = [network(size).to(device) for _ in range(members)]
     optimizers = [torch.optim.AdamW(model.parameters(), lr=RATE, fused=True) for model in models]
     drawn = batches(size, members, device)
-    loss = loss_of
-    if compiled:
-        torch._dynamo.reset()  # else the ninth size of a process is not compiled any more
-        loss = torch.compile(loss_of, dynamic=False)
+    loss = compiled_loss(size) if compiled else loss_of
 
     def advance(updates: int) -> None:
         for i in range(updates):

@@ -78,7 +78,7 @@ def resumed(steps: int) -> tuple[float, float]:
 
 def main() -> None:
     args = options(__doc__).parse_args()
-    rounds, runs, steps = (1, 1, 200) if args.quick else (5, 3, 600)
+    rounds, runs, steps = (1, 1, 200) if args.quick else (3, 2, 300)
     taken: dict[str, list[float]] = {name: [] for name in COMMANDS}
     for _ in range(rounds):
         for name, arguments in COMMANDS.items():

@@ -53,7 +53,7 @@ def in_turn(ways: Mapping[str, Advance], device: torch.device, rounds: int = ROU
     peaks: list[float] = []
     began = time.perf_counter()
     while len(peaks) < rounds and (len(peaks) < LEAST or time.perf_counter() - began < budget):
-        for name in list(ways) if len(peaks) % 2 == 0 else reversed(ways):
+        for name in list(ways)[:: 1 if len(peaks) % 2 == 0 else -1]:
             taken[name].append(seconds(ways[name], updates[name], device))
         peaks.append(matmul_peak(device))
     return Turns(taken, peaks)

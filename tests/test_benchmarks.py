@@ -60,6 +60,14 @@ def test_ratios_are_medians_over_rounds():
     assert turns.seconds("fast") == 1.0
 
 
+def test_gap_in_standard_errors():
+    from study import gap
+
+    # Means 1 and 5, variances 2 and 2: a standard error of sqrt(2 / 2 + 2 / 2).
+    assert gap([0.0, 2.0], [4.0, 6.0]) == pytest.approx(4 / 2**0.5)
+    assert (gap([1.0, 1.0], [1.0, 1.0]), gap([1.0, 1.0], [2.0, 2.0])) == (0.0, float("inf"))
+
+
 def test_the_script_writes_chains_of_the_task():
     import plain_study
 
