@@ -28,13 +28,13 @@ ROWS: dict[Size, tuple[int, ...]] = {
     Size("transformer", 16, 1, 16, 32): (1, 8, 64),
     Size("transformer", 32, 1, 32, 32): (1, 8, 64),
     Size("transformer", 64, 2, 32, 64): (1, 8, 64),
-    Size("transformer", 128, 2, 32, 64): (1, 8, 64),
+    Size("transformer", 128, 2, 32, 64): (1, 8),
     Size("transformer", 256, 2, 32, 64): (1, 8),
     Size("transformer", 64, 6, 32, 16): (8,),
     Size("transformer", 32, 2, 128, 16): (8,),
     Size("transformer", 64, 2, 256, 8): (8,),
-    Size("RNN", 64, 1, 32, 64): (1, 8, 64),
-    Size("MLP", 64, 3, 8, 64): (1, 8, 64),
+    Size("RNN", 64, 1, 32, 64): (8, 64),
+    Size("MLP", 64, 3, 8, 64): (8, 64),
 }
 COLUMNS = ["network", "width", "layers", "context", "batch", "members"]
 
@@ -87,12 +87,13 @@ def row(size: Size, members: int, device: torch.device, rounds: int, ways: dict[
 
 
 def rows(args, device: torch.device, ways: dict[str, Callable]) -> Iterator[Row]:
-    for size, counts in ROWS.items():
-        if size.network in args.networks and size.width in args.widths:
-            for members in args.members or counts:
-                yield row(size, members, device, args.rounds, ways)
-                if args.quick:
-                    return
+    sizes = [size for size in ROWS if size.network in args.networks and size.width in args.widths]
+    if args.quick:  # one of each network
+        first = {size.network: size for size in reversed(sizes)}
+        sizes = [size for size in sizes if size in first.values()]
+    for size in sizes:
+        for members in (args.members or ROWS[size])[: 1 if args.quick else None]:
+            yield row(size, members, device, args.rounds, ways)
 
 
 def text(done: list[Row], device: torch.device, mine: list[str], rivals: list[str]) -> str:

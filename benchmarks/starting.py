@@ -18,6 +18,7 @@ from pathlib import Path
 
 import torch
 from page import duration, made_on, options, put, table
+from short_study import ONTOGENY, run_command
 
 FIRST = """
 import torch
@@ -30,20 +31,12 @@ COMMANDS = {
     "Python alone": ["-c", "pass"],
     "`import torch`": ["-c", "import torch"],
     "`import ontogeny`": ["-c", "import ontogeny"],
-    "`ontogeny --help`": ["-m", "ontogeny.cli", "--help"],
-    "`ontogeny list`": ["-m", "ontogeny.cli", "list"],
+    "`ontogeny --help`": [*ONTOGENY, "--help"],
+    "`ontogeny list`": [*ONTOGENY, "list"],
     "first update of 8 members, ours": ["-c", OURS + FIRST],
     "first update of 8 members, plain PyTorch": ["-c", "from plain import one_by_one as way" + FIRST],
     "first update of 8 members, JAX": ["-c", "from in_jax import through_scan as way" + FIRST],
 }
-STUDY = '''"""faithful-cot at desk scale, cut short."""
-
-from dataclasses import replace
-
-from ontogeny.studies import faithful_cot
-
-study = replace(faithful_cot.study, scales={{"desk": faithful_cot.experiment(steps={steps})}})
-'''
 ENV = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])}
 INTERRUPTED = 2  # the exit code of a run that was told to stop
 
@@ -67,12 +60,10 @@ def seconds(arguments: list[str], stop_after: float | None = None) -> float:
 def resumed(steps: int) -> tuple[float, float]:
     """Seconds of a run in one go, and what an interruption at half its time adds to them."""
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "short_cot.py"
-        file.write_text(STUDY.format(steps=steps))
-        run = ["-m", "ontogeny.cli", "run", str(file), "--no-cache", "--mode", "eager", "--device", "cpu"]
-        run += ["--set", "step_noise=0.0,0.3", "--set", "seed=0,1", "--out"]
-        whole = seconds([*run, f"{folder}/whole"])
-        halves = seconds([*run, f"{folder}/halves"], whole / 2) + seconds([*run, f"{folder}/halves"])
+        home, few = Path(folder), dict(step_noise="0.0,0.3", seed="0,1")
+        whole = seconds(run_command(home, steps, "eager", "cpu", home / "whole", **few))
+        again = run_command(home, steps, "eager", "cpu", home / "halves", **few)
+        halves = seconds(again, whole / 2) + seconds(again)
     return whole, halves - whole
 
 
@@ -83,6 +74,7 @@ def main() -> None:
     for _ in range(rounds):
         for name, arguments in COMMANDS.items():
             taken[name].append(seconds(arguments))
+            print(name, f"{taken[name][-1]:.2f} s", flush=True)
     rows = [[name, duration(statistics.median(found))] for name, found in taken.items()]
     pairs = [resumed(steps) for _ in range(runs)]
     whole, more = (statistics.median(values) for values in zip(*pairs, strict=True))

@@ -20,18 +20,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from page import made_on, options, put, table
+from short_study import run_command
 
 import ontogeny
 from ontogeny.studies import faithful_cot
 
-SHORT = '''"""faithful-cot at desk scale, cut short."""
-
-from dataclasses import replace
-
-from ontogeny.studies import faithful_cot
-
-study = replace(faithful_cot.study, scales={{"desk": faithful_cot.experiment(steps={steps})}})
-'''
 LAST = 50  # updates, whose mean loss is compared
 NEAR = 3.0  # standard errors, within which two means agree
 WHOLE = faithful_cot.experiment().steps
@@ -52,11 +45,9 @@ def timed(command: list[str], **env: str) -> tuple[float, str]:
 def ours(steps: int, seeds: list[str], device: str, mode: str) -> dict:
     """The run: seconds of the whole command and of the work in it, and by level the losses and answers."""
     with tempfile.TemporaryDirectory() as folder:
-        file, out = Path(folder) / "short_cot.py", Path(folder) / "run"
-        file.write_text(SHORT.format(steps=steps))
-        command = [sys.executable, "-m", "ontogeny.cli", "run", str(file), "--scale", "desk", "--out", str(out)]
-        command += ["--no-cache", "--mode", mode, "--device", device, "--set", f"seed={','.join(seeds)}"]
-        whole, _ = timed(command, TORCHINDUCTOR_CACHE_DIR=str(Path(folder) / "compiler"))
+        out = Path(folder) / "run"
+        command = run_command(Path(folder), steps, mode, device, out, seed=",".join(seeds))
+        whole, _ = timed([sys.executable, *command], TORCHINDUCTOR_CACHE_DIR=str(Path(folder) / "compiler"))
         about = json.loads((out / "run.json").read_text())
         ds = ontogeny.load(out)
         levels = {}
