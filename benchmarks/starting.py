@@ -3,10 +3,11 @@
     python benchmarks/starting.py            # some three minutes on two cores
     python benchmarks/starting.py --quick
 
-Every command is a process of its own, and all take turns, in rounds. A run is interrupted halfway (Ctrl-C) and the same
-command given again: what that costs is both together less the same run in one go.
+Every command is a process of its own, and all take turns, in rounds. A run is interrupted in the middle of its work
+(Ctrl-C) and the same command given again: what that costs is both together less the same run in one go.
 """
 
+import json
 import os
 import signal
 import statistics
@@ -41,29 +42,32 @@ ENV = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), 
 INTERRUPTED = 2  # the exit code of a run that was told to stop
 
 
-def seconds(arguments: list[str], stop_after: float | None = None) -> float:
-    """Of a process from its start to its end, or to its end after Ctrl-C.
+def seconds(arguments: list[str], begun: Path | None = None, stop_after: float = 0.0) -> float:
+    """Of a process from its start to its end; with Ctrl-C so many seconds after a file `begun` is there.
 
     Raises: `RuntimeError` for one that ends otherwise than it should.
     """
     began = time.perf_counter()
     process = subprocess.Popen([sys.executable, *arguments], env=ENV, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    if stop_after is not None:
+    if begun is not None:
+        while process.poll() is None and not begun.exists():
+            time.sleep(0.01)
         time.sleep(stop_after)
         process.send_signal(signal.SIGINT)
     _, said = process.communicate()
-    if process.returncode != (0 if stop_after is None else INTERRUPTED):
+    if process.returncode != (0 if begun is None else INTERRUPTED):
         raise RuntimeError(f"{arguments} ended with {process.returncode}: {said.decode()[-500:]}")
     return time.perf_counter() - began
 
 
 def resumed(steps: int) -> tuple[float, float]:
-    """Seconds of a run in one go, and what an interruption at half its time adds to them."""
+    """Seconds of a run in one go, and what an interruption in the middle of its work adds to them."""
     with tempfile.TemporaryDirectory() as folder:
         home, few = Path(folder), dict(step_noise="0.0,0.3", seed="0,1")
         whole = seconds(run_command(home, steps, "eager", "cpu", home / "whole", **few))
         again = run_command(home, steps, "eager", "cpu", home / "halves", **few)
-        halves = seconds(again, whole / 2) + seconds(again)
+        work = json.loads((home / "whole" / "run.json").read_text())["seconds"]
+        halves = seconds(again, home / "halves" / "run.json", work / 2) + seconds(again)
     return whole, halves - whole
 
 
