@@ -7,10 +7,9 @@ Tracing changes torch's modules for a while: it is done before cohorts advance s
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-import torch._inductor.config  # loads the compiler itself, which takes two seconds, when it is first used
 from jaxtyping import Float
 from torch import Tensor
 from torch.fx.experimental.proxy_tensor import make_fx
@@ -23,6 +22,9 @@ from ontogeny.training.halved_products import halve_products
 from ontogeny.training.objectives import Objective
 from ontogeny.training.optimizers import Columns, Optimizer
 from ontogeny.training.settle import settle
+
+if TYPE_CHECKING:
+    import torch._inductor.config  # the compiler: torch loads it, which takes a second, where it is first named
 
 Update = Callable[[Batch, Columns], Tensor]
 Program = Callable[..., Any]
