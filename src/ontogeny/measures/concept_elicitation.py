@@ -153,6 +153,6 @@ def judged(
     radii = seen_radii(task, task.radii(at.streams)).to(images)[:, None, None]
     signal = torch.as_tensor(task.colour_signal, device=images.device).to(images.dtype)
     signal = signal.expand(at.members)[:, None, None]
-    reading = read_discs(images, signal, task.background)
+    reading = read_discs(images, signal)
     z = concept_coordinates(reading, signal, radii)
     return z, concepts_right(reading, z, signal, wanted.to(images))
