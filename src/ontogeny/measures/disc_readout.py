@@ -45,7 +45,7 @@ def read_discs(images: Pictures, signal: Float[Tensor, "*#sample"]) -> Reading:
 
     for pictures of n pixels. The soft edge of a disc cancels in the contrast. The background is seen, not known: a
     generator's may be lighter or darker than in its data, and summed over a picture a hundredth of it is as much green
-    as half of a small disc. Where there is no disc at all the
+    as a third of a small disc. Where there is no disc at all the
     contrast is NaN or infinite; less than none has radius 0.
     """
     red, green, blue = images.flatten(-2).unbind(-2)
