@@ -1,5 +1,7 @@
 """Oracles: the known-answer vectors of Random123, and statistical tests from SciPy."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import scipy.stats
@@ -50,6 +52,22 @@ def test_a_block_of_steps_is_the_steps_one_by_one(seed):
     for name, together in block.items():
         single = torch.cat([draws_of(streams.at(step), name, 4) for step in range(32, 48)], 1)
         assert torch.equal(together, single), name
+
+
+def test_steps_may_be_a_tensor_that_changes(seed):
+    """The same numbers as of steps that are known here, by every draw; later ones after the tensor was added to."""
+    steps = torch.arange(2**33, 2**33 + 4)
+    streams = replace(Streams((seed, 2**63 + seed)), steps=steps)
+    for start in (2**33, 2**33 + 4):
+        for name, drawn in draws(streams).items():
+            assert torch.equal(drawn, draws(streams.at(*range(start, start + 4)))[name]), name
+        assert streams.step(8).tolist() == [start + i // 2 for i in range(8)]
+        steps += 4
+
+
+def test_a_block_during_some_steps_is_the_block_at_them():
+    streams = Streams((1, 2))
+    assert streams.during(range(3, 5)) == streams.at(3, 4)
 
 
 def draws_of(streams, name, size):
