@@ -7,12 +7,15 @@ data is a graph of its own, whose steps are such a tensor. What is recorded is t
 one, from the same state and with other data than it was recorded with, before it is used.
 """
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 from ontogeny.errors import CannotCapture
 from ontogeny.streams import Streams
@@ -54,13 +57,40 @@ class Captured:
 
     def __init__(self, function: Callable[..., list[Tensor]], given: Sequence[Tensor], graph: Graph) -> None:
         self.given = [t.clone(memory_format=torch.contiguous_format) for t in given]
-        self.results, self.again = graph(lambda: function(*self.given))
+        self.constants = Constants()
+
+        def recorded() -> list[Tensor]:
+            with self.constants:
+                return function(*self.given)
+
+        self.results, self.again = graph(recorded)
 
     def __call__(self, *given: Tensor) -> list[Tensor]:
         """The results for other values of the same shapes."""
         torch._foreach_copy_(self.given, list(given))  # pyright: ignore[reportPrivateImportUsage]
         self.again()
         return self.results
+
+
+class Constants(TorchFunctionMode):
+    """Within the `with`, numbers that code makes tensors of are sent the first time and kept: a graph sends nothing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent: dict[str, Tensor] = {}
+
+    def __torch_function__(self, func: Any, _types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """The call, or what it gave before."""
+        kwargs = kwargs or {}
+        if func not in (torch.tensor, torch.as_tensor) or "data" in kwargs:
+            return func(*args, **kwargs)
+        try:
+            key = json.dumps([func.__name__, args, {name: str(value) for name, value in kwargs.items()}])
+        except TypeError:  # of arrays and tensors
+            return func(*args, **kwargs)
+        if key not in self.sent:
+            self.sent[key] = func(*args, **kwargs)
+        return self.sent[key]
 
 
 def captured_update(

@@ -200,15 +200,18 @@ class TrainingCohort:
         What cannot be recorded stays as it is, and `progress` says why.
         """
         self.to_capture = False
-        batches = [self.data.at(self.done + i) for i in (0, 1)]
+        for what, capture in (("updates are", self._capture_updates), ("the drawing of data is", self.data.capture)):
+            try:
+                capture(graph)
+            except Exception as error:
+                if is_out_of_memory(error):
+                    raise
+                self.said = f"{what} launched operation by operation, and cannot be recorded: {reason(error)}"
+
+    def _capture_updates(self, graph: Graph) -> None:
+        two = [(self.data.at(self.done + i), columns) for i, columns in enumerate(self.coming()[:2])]
         held = [self.population.flat, self.alive, *self.memory.values()]
-        try:
-            self.learn = captured_update(self.learn, held, list(zip(batches, self.coming(), strict=False)), graph)
-            self.data.capture(graph)
-        except Exception as error:
-            if is_out_of_memory(error):
-                raise
-            self.said = f"operations are launched one by one, for they cannot be recorded: {reason(error)}"
+        self.learn = captured_update(self.learn, held, two, graph)
 
     def compile(self, structure: str) -> None:
         """Makes the updates a compiled program, with bits of its own: see `ontogeny.training.compiled`.
