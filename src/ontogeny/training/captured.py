@@ -7,6 +7,7 @@ data is a graph of its own, whose steps are such a tensor. What is recorded is t
 one, from the same state and with other data than it was recorded with, before it is used.
 """
 
+import functools
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -45,11 +46,18 @@ def cuda_graph(function: Callable[[], list[Tensor]]) -> Recorded:
             for _ in range(WARM_UPS):
                 function()
         here.wait_stream(aside)
-        with torch.cuda.graph(graph):
+        with torch.cuda.graph(graph, pool=_pool()):
             results = function()
-    finally:
-        torch.cuda.set_stream(here)  # which a recording that failed does not see to
+    finally:  # which a recording that failed does not see to
+        torch.cuda.set_stream(here)
+        here.wait_stream(aside)
     return results, graph.replay
+
+
+@functools.cache
+def _pool() -> Any:
+    """Memory for what lies between inputs and results, shared by all graphs: they are replayed one after another."""
+    return torch.cuda.graph_pool_handle()
 
 
 class Captured:
