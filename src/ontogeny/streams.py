@@ -149,8 +149,8 @@ class Streams:
         return [n.numpy() for n in numbers] if self.device.type == "cpu" else numbers
 
 
-@functools.lru_cache(maxsize=32)
+@functools.cache
 def _halves(seeds: tuple[int, ...], device: torch.device) -> tuple[Tensor, Tensor]:
-    """The lower and the upper 32 bits of seeds, sent to a device once."""
+    """The lower and the upper 32 bits of seeds, sent to a device once, and never let go: a recorded draw reads them."""
     low, high = ([seed >> shift & _LOW for seed in seeds] for shift in (0, 32))
     return torch.tensor(low, device=device), torch.tensor(high, device=device)

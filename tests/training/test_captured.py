@@ -1,8 +1,7 @@
 """Captured updates, with a stand-in for the graph of a GPU: what is recorded does what is launched one by one.
 
-The stand-in calls the recorded function again and puts its results where they were, as a graph does; like a graph it
-reads and writes the same tensors every time. What only a GPU shows (streams, kernels, what may not be recorded) it
-does not show.
+The stand-in makes the recorded call again, which reads and writes the same tensors every time, as in a graph. What
+only a GPU shows (streams, kernels, what may not be recorded) it does not show: see `test_on_a_gpu`.
 """
 
 from dataclasses import replace
@@ -30,21 +29,15 @@ from ontogeny.training.schedules import Cosine
 CPU = torch.device("cpu")
 
 
-def again(function):
-    """A graph's stand-in: warms up, records, and calls the function again."""
-    function()
-    results = [result.clone(memory_format=torch.contiguous_format) for result in function()]
-
-    def call():
-        for result, new in zip(results, function(), strict=True):
-            result.copy_(new)
-
-    return results, call
+def again(call):
+    """A graph's stand-in: warms up, and makes the call again."""
+    call()
+    return call
 
 
-def frozen(function):
-    """A graph that holds on to what it was recorded with."""
-    return function(), lambda: None
+def frozen(call):
+    """A graph that does nothing any more."""
+    return lambda: None
 
 
 class Told(Task):
@@ -158,9 +151,9 @@ def test_it_goes_on_from_a_state_whenever_it_is_captured(done):
         assert torch.equal(torch.stack(ours.losses[-20:]), torch.stack(theirs.losses[-20:]))
 
 
-def waits(function):
-    """A graph that cannot be recorded, after some of the function was called."""
-    function()
+def waits(call):
+    """A graph that cannot be recorded, after the call was made once."""
+    call()
     raise RuntimeError("operation not permitted when stream is capturing\nand more lines")
 
 
@@ -192,7 +185,7 @@ def test_what_cannot_be_recorded_is_launched_one_by_one_and_says_so(graph, why):
 
 
 def test_memory_that_does_not_suffice_is_not_hidden():
-    def full(function):
+    def full(call):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     cohort = opened(transformer())
@@ -203,15 +196,13 @@ def test_memory_that_does_not_suffice_is_not_hidden():
 def test_an_update_that_changes_other_numbers_is_not_used():
     """The loss before an update says nothing of what the update does."""
 
-    def forgetful(function):
-        loss = [result.clone() for result in function()]
-
-        def call():
+    def forgetful(call):
+        def but_one():
             before = cohort.population.flat.clone()
-            loss[0].copy_(function()[0])
+            call()
             cohort.population.flat[1] = before[1]
 
-        return loss, call
+        return but_one
 
     cohort = opened(transformer(examples=13))
     cohort.capture(forgetful)

@@ -25,18 +25,18 @@ from ontogeny.training.optimizers import Columns
 
 Update = Callable[[Batch, Columns], Tensor]
 Draw = Callable[[Streams], Batch]
-Recorded = tuple[list[Tensor], Callable[[], None]]
-Graph = Callable[[Callable[[], list[Tensor]]], Recorded]
-"""Records a function of nothing; gives the tensors that hold its results, and a call that makes them anew."""
+Call = Callable[[], None]
+Graph = Callable[[Call], Call]
+"""Records what a call does to tensors; gives a call that does it again."""
 
 WARM_UPS = 3  # calls before one is recorded, in which libraries make ready what they need
 AGREEMENT = 1e-2  # of what an update changes in a member; rounding alone is seen where Adam divides 0 by 0, nearly
 
 
-def cuda_graph(function: Callable[[], list[Tensor]]) -> Recorded:
-    """A function as a CUDA graph. It is called some times first.
+def cuda_graph(call: Call) -> Call:
+    """A call as a CUDA graph. It is made some times first.
 
-    Raises: whatever the function raises, and a `RuntimeError` when it waits for the device or copies from the host.
+    Raises: whatever the call raises, and a `RuntimeError` when it waits for the device or copies from the host.
     """
     here, aside = torch.cuda.current_stream(), torch.cuda.Stream()
     graph = torch.cuda.CUDAGraph()
@@ -44,20 +44,20 @@ def cuda_graph(function: Callable[[], list[Tensor]]) -> Recorded:
         aside.wait_stream(here)
         with torch.cuda.stream(aside):
             for _ in range(WARM_UPS):
-                function()
+                call()
         here.wait_stream(aside)
-        with torch.cuda.graph(graph, pool=_pool()):
-            results = function()
+        with torch.cuda.graph(graph, pool=_pool().id):
+            call()
     finally:  # which a recording that failed does not see to
         torch.cuda.set_stream(here)
         here.wait_stream(aside)
-    return results, graph.replay
+    return graph.replay
 
 
 @functools.cache
-def _pool() -> Any:
-    """Memory for what lies between inputs and results, shared by all graphs: they are replayed one after another."""
-    return torch.cuda.graph_pool_handle()
+def _pool() -> Any:  # a torch.cuda.MemPool
+    """Memory for what lies between inputs and results. All graphs share it: replays follow each other in one stream."""
+    return torch.cuda.MemPool()
 
 
 class Captured:
@@ -67,11 +67,18 @@ class Captured:
         self.given = [t.clone(memory_format=torch.contiguous_format) for t in given]
         self.constants = Constants()
 
-        def recorded() -> list[Tensor]:
+        def call() -> list[Tensor]:
             with self.constants:
                 return function(*self.given)
 
-        self.results, self.again = graph(recorded)
+        # Results are put where no graph's memory is: a block of data outlives many other graphs' replays.
+        self.results = [t.clone(memory_format=torch.contiguous_format) for t in call()]
+
+        def record() -> None:
+            for place, result in zip(self.results, call(), strict=True):
+                place.copy_(result)
+
+        self.again = graph(record)
 
     def __call__(self, *given: Tensor) -> list[Tensor]:
         """The results for other values of the same shapes."""
