@@ -1,7 +1,6 @@
 """Captured updates, with a stand-in for the graph of a GPU: what is recorded does what is launched one by one.
 
-The stand-in makes the recorded call again, which reads and writes the same tensors every time, as in a graph. What
-only a GPU shows (streams, kernels, what may not be recorded) it does not show: see `test_on_a_gpu`.
+Kernels, CUDA's streams and copies from the host are seen on a GPU alone: see `test_on_a_gpu`.
 """
 
 from dataclasses import replace
@@ -11,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from rich.console import Console
+from tape import again, as_on_a_gpu
 
 from ontogeny import Training, every, factor, seeds, vary
 from ontogeny.models.mlp import MLP
@@ -29,10 +29,9 @@ from ontogeny.training.schedules import Cosine
 CPU = torch.device("cpu")
 
 
-def again(call):
-    """A graph's stand-in: warms up, and makes the call again."""
-    call()
-    return call
+@pytest.fixture(autouse=True)
+def _a_gpu(monkeypatch):
+    as_on_a_gpu(monkeypatch)
 
 
 def frozen(call):
