@@ -118,14 +118,15 @@ def captured_update(
     Raises: `CannotCapture` when it does not do what `learn` does; whatever recording raises.
     """
     (batch, columns), other = two
+    names, empty = list(columns), _empty(batch)
     start = [t.clone() for t in held]
 
     def inputs(batch: Batch, columns: Columns) -> list[Tensor]:
         return [*batch.tensors(), *columns.values()]
 
     def update(*given: Tensor) -> list[Tensor]:
-        count = len(given) - len(columns)
-        return [learn(batch.made_of(given[:count]), dict(zip(columns, given[count:], strict=True)))]
+        count = len(given) - len(names)
+        return [learn(empty.made_of(given[:count]), dict(zip(names, given[count:], strict=True)))]
 
     def rewind() -> None:
         for tensor, before in zip(held, start, strict=True):
@@ -160,13 +161,20 @@ def captured_drawing(draw: Draw, streams: Streams, ahead: int, graph: Graph) -> 
     Raises: `CannotCapture` when it does not give what `draw` gives; whatever recording raises.
     """
     first, later = (torch.arange(i * ahead, (i + 1) * ahead, device=streams.device) for i in (0, 1))
-    like = draw(replace(streams, steps=later))
+    drawn = draw(replace(streams, steps=later))
     captured = Captured(lambda steps: draw(replace(streams, steps=steps)).tensors(), [first], graph)
-    for found, expected in zip(captured(later), like.tensors(), strict=True):
+    for found, expected in zip(captured(later), drawn.tensors(), strict=True):
         if not torch.allclose(found.double(), expected.double(), equal_nan=True):
             raise CannotCapture("recorded, the drawing of data gives other data")
+
+    empty = _empty(drawn)
 
     def at(steps: Sequence[int] | Int[Tensor, "step"]) -> Tensor:
         return torch.as_tensor(steps, device=streams.device)
 
-    return lambda now: like.made_of(captured(at(now.steps)))
+    return lambda now: empty.made_of(captured(at(now.steps)))
+
+
+def _empty(batch: Batch) -> Batch:
+    """A batch of the same parts that holds no numbers."""
+    return batch.made_of(t.new_empty(0) for t in batch.tensors())
