@@ -5,6 +5,8 @@ import torch
 
 from ontogeny.interventions.rank_one_edit import (
     KEYS,
+    edited_values,
+    halfway,
     key_moment,
     matched_edit,
     rank_one_edit,
@@ -71,6 +73,22 @@ def test_edit_is_that_of_the_weights(seed, layer):
     with population.edit(rank_one_edit(layer, strength[:, 0], torch.zeros(2, 20, 8))):
         assert torch.equal(population(tokens), before)
     assert torch.equal(population(tokens), before), "and on leaving it is as it was"
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("layer", [0, 1])
+def test_from_halfway_on_as_from_the_start(seed, layer):
+    population, tokens = grown(seed)
+    half = halfway(population, layer, tokens)
+    strength, change = (Streams((seed, seed + 1)).normal(name, (3, 20, size)) for name, size in (("u", 2), ("d", 8)))
+    edits = [rank_one_edit(layer, strength[:, e], change[:, e]) for e in range(3)]
+    expected = []
+    for edit in edits:
+        with population.edit(edit):
+            expected.append(population(tokens)[:, :, 1:])
+    values = edited_values(half.values.repeat(1, 3, 1, 1), strength.flatten(1, 2), change.flatten(1, 2))
+    torch.testing.assert_close(half.outputs(values), torch.cat(expected, 1))
+    torch.testing.assert_close(half.outputs(half.values), population(tokens)[:, :, 1:])
 
 
 def chances(population, tokens, targets, change):

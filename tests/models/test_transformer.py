@@ -5,6 +5,7 @@ import torch
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from ontogeny.errors import UserError
+from ontogeny.models.sites import record
 from ontogeny.models.transformer import Transformer
 from ontogeny.tasks.contract import Shape
 
@@ -144,6 +145,22 @@ def test_initial_deviations(streams):
     for name, deviation in expected.items():
         assert network.get_parameter(name).std().item() == pytest.approx(deviation, rel=0.03), name
     assert (network.ln_final.weight == 1).all()
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("norm", ["pre", "post", "none"])
+@pytest.mark.parametrize("since", [0, 4])
+def test_the_rest_of_a_network_from_any_block_on(norm, since, streams, below):
+    network = Transformer(width=12, layers=3, norm=norm).build(SHAPE, streams)
+    tokens = below(11, 3, 4, 7)
+    expected = network(tokens, since)
+    _, seen = record(network, tokens, ("blocks.*.*", "blocks.*.mlp.hook_out"))
+    for i, block in enumerate(network.blocks):
+        assert torch.equal(network.onward(seen[f"blocks.{i}.hook_in"], i, since), expected)
+        mid, written = seen[f"blocks.{i}.hook_mid"], seen[f"blocks.{i}.mlp.hook_out"]
+        assert torch.equal(block.after_writing(mid, written), seen[f"blocks.{i}.hook_out"])
+        assert not torch.allclose(block.after_writing(mid, 2 * written), seen[f"blocks.{i}.hook_out"])
+    torch.testing.assert_close(network.onward(seen["blocks.2.hook_out"], 3, since), expected)
 
 
 @pytest.mark.parametrize(

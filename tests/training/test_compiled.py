@@ -53,6 +53,28 @@ def test_a_member_has_its_bits_in_any_company():
         assert torch.equal(some.population.flat, everyone.population.flat[few])
 
 
+class FixedBias(MLP):
+    """An MLP whose output bias is drawn, and not trained."""
+
+    def build(self, shape, streams):
+        network = super().build(shape, streams)
+        network.output.bias.data += streams.of("bias").normal("fixed", (shape.outputs,))
+        network.output.bias.requires_grad_(False)
+        return network
+
+
+def test_what_is_not_trained_stays_as_it_is_and_is_each_members_own():
+    training = teacher(model=FixedBias(layers=2, width=7), factors=vary(lr=(0.01,)) * seeds(3))
+    ours, theirs = (after(training, [0, 1, 2], 5, which) for which in (True, False))
+    assert ours.learn != ours._learn, "nothing was compiled"
+    torch.testing.assert_close(torch.stack(ours.losses), torch.stack(theirs.losses), rtol=1e-5, atol=1e-6)
+    bias = ours.population.network.output.bias
+    assert torch.equal(bias, theirs.population.network.output.bias)
+    assert not torch.equal(bias[0], bias[1])
+    one = after(training, [2], 5, True)
+    assert torch.equal(torch.stack(one.losses, 1), torch.stack(ours.losses, 1)[2:])
+
+
 def test_a_diverging_member_is_frozen_and_harms_nobody():
     training = teacher(factors=vary(lr=(0.01, 1e30, 0.03)) * seeds(1))
     cohort = after(training, [0, 1, 2], 20, True)

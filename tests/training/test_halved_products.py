@@ -20,6 +20,11 @@ def products(graph: torch.fx.GraphModule) -> list[tuple[int, ...]]:
     return [tuple(node.args[0].meta["val"].shape) for node in graph.graph.find_nodes(op="call_function", target=BMM)]
 
 
+def given_shapes(graph: torch.fx.GraphModule) -> list[list[int]]:
+    """What the first factor of every product is viewed as."""
+    return [list(node.args[0].args[1]) for node in graph.graph.find_nodes(op="call_function", target=BMM)]
+
+
 def layer(x: torch.Tensor, w: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """A product and, as in a backward pass, one with its first matrix turned around."""
     y = torch.bmm(x, w)
@@ -36,9 +41,8 @@ def test_large_products_of_a_lone_member_are_halved_and_give_the_same_bits():
     graph, given = traced(1, 704)
     with threads(1):
         whole = graph(*given)
-        halve_products(graph)
-        nodes = graph.graph.find_nodes(op="call_function", target=BMM)
-        assert [node.args[0].args[1] for node in nodes] == [[2, 352, 64], [2, 32, 704]]
+        assert halve_products(graph)
+        assert given_shapes(graph) == [[2, 352, 64], [2, 32, 704]]
         apart = graph(*given)
     with threads(2):
         beside = graph(*given)
@@ -47,21 +51,54 @@ def test_large_products_of_a_lone_member_are_halved_and_give_the_same_bits():
         assert torch.equal(a, c)
 
 
-@pytest.mark.parametrize(("members", "rows"), [(2, 704), (1, 10), (1, 703)])
+@pytest.mark.parametrize(("members", "rows"), [(2, 704), (1, 10)])
 def test_company_and_small_products_are_left_alone(members, rows):
     graph, _ = traced(members, rows)
     before = graph.code
-    halve_products(graph)
-    kept = [node for node in graph.graph.find_nodes(op="call_function", target=BMM) if "val" in node.meta]
-    assert len(kept) == (1 if rows == 703 else 2)  # of the second, the rows are the 64 columns of the first
-    assert (graph.code == before) == (rows != 703)
+    assert not halve_products(graph)
+    assert graph.code == before
+
+
+def test_what_is_not_halved_beside_what_is_gets_a_twin():
+    graph, given = traced(1, 703)  # an odd number of rows; of the second product the rows are the 64 columns
+    with threads(1):
+        whole = graph(*given)
+        assert halve_products(graph)
+    assert given_shapes(graph) == [[2, 703, 64], [2, 32, 703]]
+    with threads(2):
+        beside = graph(*given)
+    for a, b in zip(whole, beside, strict=True):
+        assert torch.equal(a, b)
+
+
+def test_small_products_have_other_bits_on_two_threads_but_not_as_twins(seed):
+    """Why they get one: of 1,500 such products on an AMD processor 31 differ, on an Intel one none was seen to."""
+    chance = torch.Generator().manual_seed(seed)
+    for _ in range(40):
+        row, inner, column = (int(n) for n in torch.randint(2, 128, (3,), generator=chance))
+        x, w = torch.randn(1, row, inner, generator=chance), torch.randn(1, inner, column, generator=chance)
+        with threads(1):
+            whole = torch.bmm(x, w)
+        with threads(2):
+            assert torch.equal(torch.bmm(x.expand(2, -1, -1), w.expand(2, -1, -1))[:1], whole)
+
+
+def test_beside_kernels_that_divide_their_work_nothing_is_halved():
+    def with_mm(x, w):
+        return torch.bmm(x, w), torch.mm(x[0], w[0])
+
+    _, given = traced(1, 704)
+    graph = make_fx(with_mm, tracing_mode="fake")(*given)
+    before = graph.code
+    assert not halve_products(graph)
+    assert graph.code == before
 
 
 def test_a_product_whose_halves_would_differ_is_left_alone(monkeypatch):
     monkeypatch.setattr(halved_products, "halves_agree", lambda *_: False)
     graph, _ = traced(1, 704)
     before = products(graph)
-    halve_products(graph)
+    assert not halve_products(graph)
     assert products(graph) == before
 
 
@@ -75,7 +112,7 @@ def test_a_lone_member_has_its_bits_in_company(monkeypatch):
     for module in (machine, compiled):
         monkeypatch.setattr(module, "CORES", 2)
     halved = []
-    monkeypatch.setattr(compiled, "halve_products", lambda graph: halved.append(halve_products(graph)))
+    monkeypatch.setattr(compiled, "halve_products", lambda graph: halved.append(halve_products(graph)) or halved[-1])
 
     def after(members: list[int]):
         training = Training(
@@ -95,4 +132,4 @@ def test_a_lone_member_has_its_bits_in_company(monkeypatch):
         return cohort.population.flat
 
     assert torch.equal(after([1])[0], after([0, 1, 2])[1])
-    assert len(halved) == 1, "of the lone member"
+    assert halved == [True], "of the lone member"

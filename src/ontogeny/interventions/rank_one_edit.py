@@ -1,6 +1,7 @@
 """Rank-one edit (ROME): an MLP's output map gives one key another value and moves all others as little as it can."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -9,8 +10,10 @@ from torch import Tensor
 
 from ontogeny.models.population import Population
 from ontogeny.models.stacked import matmul
+from ontogeny.models.transformer import Block, TransformerNetwork
 from ontogeny.streams import Streams
 
+STREAM = "blocks.{}.hook_mid"
 KEYS = "blocks.{}.mlp.hook_post"
 VALUES = "blocks.{}.mlp.hook_out"
 
@@ -59,10 +62,52 @@ def rank_one_edit(
     of a layer do not depend on its own output map. Zero `change` is the identity.
     """
 
-    def edited(values: Tensor) -> Tensor:
-        return torch.addcmul(values, strength[..., None], change[:, :, None])
+    return {VALUES.format(layer): lambda values: edited_values(values, strength, change)}
 
-    return {VALUES.format(layer): edited}
+
+def edited_values(
+    values: Float[Tensor, "member sample position width"],
+    strength: Float[Tensor, "member sample position"],
+    change: Float[Tensor, "member sample width"],
+) -> Float[Tensor, "member sample position width"]:
+    """What an MLP writes after an edit: see `rank_one_edit`."""
+    return torch.addcmul(values, strength[..., None], change[:, :, None])
+
+
+@dataclass(frozen=True)
+class Halfway:
+    """A network stopped at the MLP of a layer: what comes before an edit there is the same for all edits.
+
+    `keys` are what the MLP's output map reads, `values` what it writes, and `stream` what these are added to.
+    """
+
+    network: TransformerNetwork
+    layer: int
+    stream: Float[Tensor, "member sample position width"]
+    keys: Float[Tensor, "member sample position unit"]
+    values: Float[Tensor, "member sample position width"]
+
+    def outputs(
+        self, values: Float[Tensor, "member written position width"]
+    ) -> Float[Tensor, "member written 1 output"]:
+        """Outputs at the last position, had the MLP written these `values`: to every sample, and so several times."""
+        stream = self.stream.repeat(1, values.shape[1] // self.stream.shape[1], 1, 1)
+        block = self.network.blocks[self.layer]
+        assert isinstance(block, Block)
+        x = block.after_writing(stream, values)
+        return self.network.onward(x, self.layer + 1, since=x.shape[2] - 1)
+
+
+@torch.no_grad()
+def halfway(population: Population, layer: int, inputs: Int[Tensor, "member sample position"]) -> Halfway:
+    """A population of transformers at the MLP of a layer.
+
+    Raises: `UserError` for a network without such a layer.
+    """
+    names = [site.format(layer) for site in (STREAM, KEYS, VALUES)]
+    _, seen = population.record(inputs, names)
+    assert isinstance(population.network, TransformerNetwork)
+    return Halfway(population.network, layer, *(seen[name] for name in names))
 
 
 def value_changes(
@@ -85,19 +130,20 @@ def value_changes(
     """
     at_last = F.one_hot(torch.tensor(inputs.shape[-1] - 1), inputs.shape[-1]).to(population.flat)
     strength = at_last.expand(inputs.shape)
-    width = population.parameters()[f"blocks.{layer}.mlp.output.weight"].shape[-1]
-    change = population.flat.new_zeros(*inputs.shape[:2], width)
+    half = halfway(population, layer, inputs)
+    change = torch.zeros_like(half.values[:, :, 0])
     mean, square, going = torch.zeros_like(change), torch.zeros_like(change), None
     for update in range(1, updates + 1):
         with torch.enable_grad():
             trial = change.clone().requires_grad_()
-            with population.edit(rank_one_edit(layer, strength, trial)):
-                outputs = population(inputs)[:, :, -1]
+            outputs = half.outputs(edited_values(half.values, strength, trial))[:, :, 0]
             right = torch.log_softmax(outputs, -1).gather(-1, targets[..., None])[..., 0]
             loss = penalty * trial.square().sum(-1) - right
             (slope,) = torch.autograd.grad(loss, trial, torch.ones_like(loss))
         short = right.detach().exp() <= enough
         going = short if going is None else going & short
+        if not going.is_cuda and not going.any():  # a measure never waits for a GPU
+            break
         mean = mean * BETAS[0] + slope * (1 - BETAS[0])
         square = square * BETAS[1] + slope.square() * (1 - BETAS[1])
         step = mean / (1 - BETAS[0] ** update) / ((square / (1 - BETAS[1] ** update)).sqrt() + EPSILON)

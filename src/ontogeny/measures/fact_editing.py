@@ -9,10 +9,11 @@ from torch import Tensor
 
 from ontogeny.errors import UserError
 from ontogeny.interventions.rank_one_edit import (
-    KEYS,
+    Halfway,
+    edited_values,
+    halfway,
     key_moment,
     matched_edit,
-    rank_one_edit,
     readings,
     strengths,
     value_changes,
@@ -20,8 +21,9 @@ from ontogeny.interventions.rank_one_edit import (
 from ontogeny.labelled import Labelled
 from ontogeny.measures.average import average
 from ontogeny.measures.contract import Checkpoint, Measure
-from ontogeny.measures.fact_structure import facts_of, on_the_ring, read_facts
+from ontogeny.measures.fact_structure import LAST, answers_and_states, facts_of, on_the_ring
 from ontogeny.measures.shattering import shattering
+from ontogeny.models.sites import recording
 from ontogeny.streams import Streams
 from ontogeny.tasks.cyclic_facts import CyclicFacts, FactTable
 
@@ -115,19 +117,18 @@ class FactEditing(Measure):
             raise UserError(f"FactEditing: {self.edits} edits of {task.examples} trained facts: lower edits")
         streams = at.streams.of("edits")
         table = task.question(torch.arange(task.total, device=world.answers.device)).expand(at.members, -1, -1)
-        answers, states = read_facts(at.population, table, task.relations)
+        half = halfway(at.population, self.layer, table)
+        answers, states = _read(half, half.values, task.relations)
         right = answers == world.answers
         chosen = choose_edits(world, streams, right, self.distances, self.edits)
         every = chosen.fact.repeat(1, len(self.distances))
-        _, seen = at.population.record(table, KEYS.format(self.layer))
-        keys = seen[KEYS.format(self.layer)]
-        last = keys[:, :, 1]
+        last = half.keys[:, :, -1]
         own = last.gather(1, chosen.fact[..., None].expand(-1, -1, last.shape[-1]))
         reading = readings(key_moment(last), own).repeat(1, len(self.distances), 1)
         questions = task.question(every)
         change = value_changes(at.population, self.layer, questions, chosen.targets.flatten(1), updates=self.updates)
-        after = self._after(at, table, keys, reading, change)
-        random = self._after(at, table, keys, *matched_edit(streams, reading, change))
+        after = self._after(half, task.relations, reading, change)
+        random = self._after(half, task.relations, *matched_edit(streams, reading, change))
         found = effects(task, world, every, chosen.targets.flatten(1), right, states, after)
         control = effects(task, world, every, chosen.targets.flatten(1), right, states, random)
         found["change_norm"] = change.norm(dim=-1)
@@ -146,22 +147,21 @@ class FactEditing(Measure):
             | self._maps(world, every, states, after)
         )
 
-    def _after(self, at: Checkpoint, table: Tensor, keys: Tensor, reading: Tensor, change: Tensor) -> Aftermath:
+    def _after(self, half: Halfway, relations: int, reading: Tensor, change: Tensor) -> Aftermath:
         """The whole table of facts after every edit, some edits at a time."""
-        parts = list(self._some_after(at, table, keys, reading, change))
+        parts = list(self._some_after(half, relations, reading, change))
         return Aftermath(*(torch.cat(column, 1) for column in zip(*parts, strict=True)))
 
     def _some_after(
-        self, at: Checkpoint, table: Tensor, keys: Tensor, reading: Tensor, change: Tensor
+        self, half: Halfway, relations: int, reading: Tensor, change: Tensor
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        facts = table.shape[1]
-        relations = facts // at.world.entities
+        facts = half.values.shape[1]
         some = max(1, self.at_once // facts)
         for here, delta in zip(reading.split(some, 1), change.split(some, 1), strict=True):
-            strength = strengths(keys, here).flatten(1, 2)
-            edit = rank_one_edit(self.layer, strength, delta.repeat_interleave(facts, 1))
-            with at.population.edit(edit):
-                answers, states = read_facts(at.population, table.repeat(1, here.shape[1], 1), relations)
+            values = half.values.repeat(1, here.shape[1], 1, 1)
+            strength = strengths(half.keys, here).flatten(1, 2)
+            values = edited_values(values, strength, delta.repeat_interleave(facts, 1))
+            answers, states = _read(half, values, relations)
             yield answers.unflatten(1, (-1, facts)), states.unflatten(1, (-1, facts // relations))
 
     def _profile(
@@ -201,6 +201,13 @@ class FactEditing(Measure):
             ),
             "map_place": Labelled(place, ("member",)),
         }
+
+
+def _read(half: Halfway, values: Tensor, relations: int) -> tuple[Tensor, Tensor]:
+    """Answers to all questions in turn, and the states of their subjects, where the layer's MLP writes `values`."""
+    with torch.no_grad(), recording(half.network, LAST) as seen:
+        outputs = half.outputs(values)
+    return answers_and_states(outputs, seen, relations)
 
 
 def ring_distances(

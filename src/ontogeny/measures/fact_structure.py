@@ -1,5 +1,7 @@
 """Fact structure: whether a network that knows facts about a ring can infer others, and holds the ring itself."""
 
+from collections.abc import Mapping
+
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
@@ -33,9 +35,15 @@ def read_facts(
     `questions` are whole tables, a row for every subject and in it one for every relation.
     """
     with torch.no_grad():
-        outputs, seen = population.record(questions, LAST)
-    states = list(seen.values())[-1][:, :, 1]
-    return outputs[:, :, 1].argmax(-1), states.unflatten(1, (-1, relations)).mean(2)
+        return answers_and_states(*population.record(questions, LAST), relations)
+
+
+def answers_and_states(
+    outputs: Float[Tensor, "member question asked output"], seen: Mapping[str, Tensor], relations: int
+) -> tuple[Int[Tensor, "member question"], Float[Tensor, "member subject width"]]:
+    """`read_facts` from outputs and what was seen at `LAST` meanwhile; of both the last position counts."""
+    states = list(seen.values())[-1][:, :, -1]
+    return outputs[:, :, -1].argmax(-1), states.unflatten(1, (-1, relations)).mean(2)
 
 
 def on_the_ring(states: Float[Tensor, "member entity width"], world: FactTable) -> Float[Tensor, "member place width"]:

@@ -89,12 +89,22 @@ def record(network: nn.Module, inputs: Tensor, patterns: str | Iterable[str]) ->
 
     Raises: `UserError` for a pattern that matches nothing.
     """
+    with recording(network, patterns) as seen:
+        outputs = network(inputs)
+    return outputs, seen
+
+
+@contextmanager
+def recording(network: nn.Module, patterns: str | Iterable[str]) -> Iterator[dict[str, Tensor]]:
+    """Within the `with`, what the matching sites see is kept, by their stored names: the latest of each.
+
+    Raises: `UserError` for a pattern that matches nothing.
+    """
     seen: dict[str, Tensor] = {}
     with ExitStack() as stack:
         for name, site in matching(network, patterns).items():
             stack.callback(site.register_forward_hook(partial(_keep, seen, name)).remove)
-        outputs = network(inputs)
-    return outputs, seen
+        yield seen
 
 
 @contextmanager

@@ -135,9 +135,20 @@ class TransformerNetwork(nn.Module):
         x = self.hook_embed(self.embed(inputs))
         if self.positions is not None:
             x = x + self.hook_pos_embed(self.positions(length)[:, None].expand_as(x))
-        for block in self.blocks[:-1]:
-            x = block(x)
-        x = self.blocks[-1](x, since) if self.blocks else x[:, :, since:]
+        return self.onward(x, 0, since)
+
+    def onward(
+        self, x: Float[Tensor, "member sample position width"], block: int, since: int = 0
+    ) -> Float[Tensor, "member sample asked output"]:
+        """Outputs for the stream as it enters block `block`, counted from 0, or, with their number, as it leaves.
+
+        What `hook_in` of a block sees gives the outputs of the whole network, bit for bit. So what is changed halfway
+        through a network is read without the work before it.
+        """
+        blocks = self.blocks[block:]
+        for each in blocks[:-1]:
+            x = each(x)
+        x = blocks[-1](x, since) if blocks else x[:, :, since:]
         if self.ln_final is not None:
             x = self.ln_final(x)
         return self.unembed(x) if self.unembed is not None else affine(x, self.embed.weight.mT)
@@ -189,6 +200,12 @@ class Block(nn.Module):
         if self.mlp is not None:
             x = self.add(self.hook_mid(x), self.mlp, self.ln2)
         return self.hook_out(x)
+
+    def after_writing(
+        self, mid: Float[Tensor, "member sample position width"], written: Float[Tensor, "member sample position width"]
+    ) -> Float[Tensor, "member sample position width"]:
+        """The stream after the block, were `written` what its MLP writes; `mid` is the stream as `hook_mid` sees it."""
+        return self.hook_out(self.add(mid, lambda _: written, self.ln2))
 
 
 def _add(x: Tensor, branch: Callable[[Tensor], Tensor], norm: LayerNorm | None) -> Tensor:

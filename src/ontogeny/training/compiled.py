@@ -7,10 +7,9 @@ Tracing changes torch's modules for a while: it is done before cohorts advance s
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-import torch._inductor.config  # loads the compiler itself, which takes two seconds, when it is first used
 from jaxtyping import Float
 from torch import Tensor
 from torch.fx.experimental.proxy_tensor import make_fx
@@ -25,6 +24,9 @@ from ontogeny.training.objectives import Objective
 from ontogeny.training.optimizers import Columns, Optimizer
 from ontogeny.training.precision import rounding, tensor_cores
 from ontogeny.training.settle import settle
+
+if TYPE_CHECKING:
+    import torch._inductor.config  # the compiler: torch loads it, which takes a second, where it is first named
 
 Program = Callable[..., Any]
 
@@ -44,7 +46,7 @@ KEPT = {"emulate_precision_casts": True}  # a number that is rounded to bfloat16
 SMALL = 64  # rows and columns of matrices that are copied rather than viewed
 ROWS = torch.contiguous_format
 
-_programs: dict[str, Program] = {}
+_programs: dict[str, tuple[Program, int]] = {}  # each with the threads that it is for
 
 
 class Trace:
@@ -67,22 +69,22 @@ class Trace:
         since: int,
         precision: str,
     ) -> None:
-        buffers = dict(population.network.named_buffers())
+        constants = _constants(population)
 
         def update(flat: Tensor, alive: Tensor, *rest: Tensor) -> list[Tensor]:
             given = iter(rest)
             here_memory = {slot: next(given) for slot in memory}
-            here_buffers = {name: next(given) for name in buffers}
+            here_constants = {name: next(given) for name in constants}
             here_batch = batch.made_of(given)
             here_columns = {name: next(given) for name in columns}
             with rounding(precision):
-                loss, gradient = _loss_and_gradient(population, objective, flat, here_buffers, here_batch, since)
+                loss, gradient = _loss_and_gradient(population, objective, flat, here_constants, here_batch, since)
             norm = settle(alive, loss, gradient)
             optimizer.step(flat, gradient, here_memory, here_columns, alive, norm)
             return [loss]
 
         self.precision = precision
-        self.held = [population.flat, alive, *memory.values(), *buffers.values()]
+        self.held = [population.flat, alive, *memory.values(), *constants.values()]
         self.arguments: list[Any] = [*self.held, *_tensors(batch), *columns.values()]
         decomposed = DECOMPOSED if population.flat.device.type == "cpu" else {BADDBMM: _baddbmm}
         try:
@@ -90,8 +92,8 @@ class Trace:
             self.graph = tracer(*self.arguments)
         except Exception as error:
             raise CannotCompile(reason(error)) from error
-        if CORES > 1 and population.members == 1 and population.flat.device.type == "cpu":
-            halve_products(self.graph)
+        alone = CORES > 1 and population.members == 1 and population.flat.device.type == "cpu"
+        self.threads = 2 if alone and halve_products(self.graph) else 1
 
     @property
     def options(self) -> dict[str, Any]:
@@ -152,31 +154,31 @@ def compiled_update(
 
     Raises: `CannotCompile`.
     """
-    held = [population.flat, alive, *memory.values(), *population.network.buffers()]
+    held = [population.flat, alive, *memory.values(), *_constants(population).values()]
     shapes = [(t.dtype, t.shape, t.stride(), t.device) for t in (*held, *_tensors(batch))]
     address = f"{structure} {shapes}"
     if address not in _programs:
         trace = Trace(population, objective, optimizer, memory, alive, batch, columns, since, precision)
         with tensor_cores(precision, population.flat.device):
-            _programs[address] = trace.compiled()
-    program = _programs[address]
+            _programs[address] = trace.compiled(), trace.threads
+    program, wanted = _programs[address]
 
     def call(batch: Batch, columns: Columns) -> Float[Tensor, "member"]:
-        lone = threads(min(2, cores_each())) if population.members == 1 else nullcontext()
-        with torch.no_grad(), lone, tensor_cores(precision, population.flat.device):
+        several = threads(min(wanted, cores_each())) if wanted > 1 else nullcontext()
+        with torch.no_grad(), several, tensor_cores(precision, population.flat.device):
             return program(*held, *_tensors(batch), *columns.values())[0]
 
     return call
 
 
 def _loss_and_gradient(
-    population: Population, objective: Objective, flat: Tensor, buffers: dict[str, Tensor], batch: Batch, since: int
+    population: Population, objective: Objective, flat: Tensor, constants: dict[str, Tensor], batch: Batch, since: int
 ) -> tuple[Tensor, Tensor]:
     """Loss `[member]`, and the gradient in the layout of the table."""
     parameters = {name: view.detach().requires_grad_() for name, view in population.views(flat).items()}
     with torch.enable_grad():
         inputs = (batch.inputs, since) if since else (batch.inputs,)
-        outputs = torch.func.functional_call(population.network, {**parameters, **buffers}, inputs)
+        outputs = torch.func.functional_call(population.network, {**parameters, **constants}, inputs)
         loss = objective(outputs, batch)
         slopes = torch.autograd.grad(loss, list(parameters.values()), torch.ones_like(loss))
     pieces: list[Tensor] = []
@@ -189,6 +191,13 @@ def _loss_and_gradient(
     if flat.shape[1] > filled:
         pieces.append(flat.new_zeros(flat.shape[0], flat.shape[1] - filled))
     return loss.detach(), torch.cat(pieces, 1)
+
+
+def _constants(population: Population) -> dict[str, Tensor]:
+    """What a network holds beside the table, by name: parameters that are not trained, and buffers."""
+    network = population.network
+    fixed = {name: p.detach() for name, p in network.named_parameters() if name not in population.layout}
+    return {**fixed, **dict(network.named_buffers())}
 
 
 def _tensors(batch: Batch) -> list[Tensor]:

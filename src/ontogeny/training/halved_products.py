@@ -2,7 +2,8 @@
 
 The rows of a product are independent of each other, so it can be made in two halves, a matrix of a batch each. Whether
 a half has the bits that it has in the whole depends on the kernels that the library takes for the two shapes: it is
-tried on random numbers before a product is halved, on the machine that will make it.
+tried on random numbers before a product is halved, on the machine that will make it. Any other product of such an
+update is made twice, a copy a core, for a single one would be divided over both, and some then have other bits.
 """
 
 from functools import cache
@@ -14,28 +15,62 @@ from torch import Tensor, fx
 from ontogeny.machine import threads
 from ontogeny.streams import Streams
 
-BMM, VIEW, EXPAND = torch.ops.aten.bmm.default, torch.ops.aten.view.default, torch.ops.aten.expand.default
+aten = torch.ops.aten
+BMM, VIEW, EXPAND, NARROW = aten.bmm.default, aten.view.default, aten.expand.default, aten.narrow.default
+# Kernels that divide their work over threads in ways of their own.
+DIVIDED = (aten.mm.default, aten.addmm.default, aten.convolution.default, aten.convolution_backward.default)
 LEAST = 2e6  # floating-point operations, below which a second thread costs more than it gives
 
 
-def halve_products(graph: fx.GraphModule) -> None:
-    """Rewrites the products of a lone member, `[1, row, inner] x [1, inner, column]`, as batches of two."""
-    for node in graph.graph.find_nodes(op="call_function", target=BMM):
-        x, w = (argument.meta["val"] for argument in node.args)
-        rows, inner, columns = x.shape[1], x.shape[2], w.shape[2]
-        if x.shape[0] > 1 or rows % 2 or 2 * rows * inner * columns < LEAST:
-            continue
-        if not halves_agree(rows, inner, columns, x.stride()[1:], w.stride()[1:], x.dtype):
-            continue
+def halve_products(graph: fx.GraphModule) -> bool:
+    """Rewrites the products of a lone member, `[1, row, inner] x [1, inner, column]`, for two threads.
+
+    Gives whether there are any to halve; otherwise the graph stays as it is, and is for one thread.
+    """
+    if any(graph.graph.find_nodes(op="call_function", target=kernel) for kernel in DIVIDED):
+        return False
+    alone = [n for n in graph.graph.find_nodes(op="call_function", target=BMM) if n.meta["val"].shape[0] == 1]
+    halved = [node for node in alone if _can_be_halved(node)]
+    if not halved:
+        return False
+    for node in alone:
         with graph.graph.inserting_before(node):
-            halves = graph.graph.call_function(VIEW, (node.args[0], [2, rows // 2, inner]))
-            twice = graph.graph.call_function(EXPAND, (node.args[1], [2, inner, columns]))
-            product = graph.graph.call_function(BMM, (halves, twice))
-            whole = graph.graph.call_function(VIEW, (product, [1, rows, columns]))
-        whole.meta["val"] = node.meta["val"]
-        node.replace_all_uses_with(whole)
+            product = _in_halves(graph.graph, node) if node in halved else _of_twins(graph.graph, node)
+        product.meta["val"] = node.meta["val"]
+        node.replace_all_uses_with(product)
         graph.graph.erase_node(node)
     graph.recompile()
+    return True
+
+
+def _can_be_halved(node: fx.Node) -> bool:
+    x, w = _factors(node)
+    rows, inner, columns = x.shape[1], x.shape[2], w.shape[2]
+    if rows % 2 or 2 * rows * inner * columns < LEAST:
+        return False
+    return halves_agree(rows, inner, columns, x.stride()[1:], w.stride()[1:], x.dtype)
+
+
+def _factors(node: fx.Node) -> tuple[Tensor, Tensor]:
+    x, w = (argument.meta["val"] for argument in node.args if isinstance(argument, fx.Node))
+    return x, w
+
+
+def _in_halves(graph: fx.Graph, node: fx.Node) -> fx.Node:
+    x, w = _factors(node)
+    (_, rows, inner), columns = x.shape, w.shape[2]
+    halves = graph.call_function(VIEW, (node.args[0], [2, rows // 2, inner]))
+    twice = graph.call_function(EXPAND, (node.args[1], [2, inner, columns]))
+    product = graph.call_function(BMM, (halves, twice))
+    return graph.call_function(VIEW, (product, [1, rows, columns]))
+
+
+def _of_twins(graph: fx.Graph, node: fx.Node) -> fx.Node:
+    twins = [
+        graph.call_function(EXPAND, (argument, [2, *value.shape[1:]]))
+        for argument, value in zip(node.args, _factors(node), strict=True)
+    ]
+    return graph.call_function(NARROW, (graph.call_function(BMM, tuple(twins)), 0, 0, 1))
 
 
 @cache
