@@ -1,5 +1,6 @@
 """The same networks as populations: cohorts side by side, a core and a thread each, as in a run; data included."""
 
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -105,17 +106,36 @@ def side_by_side(
         yield sum(map(len, plan)), each
 
 
+def capture_first(cohort: TrainingCohort, wanted: bool) -> None:
+    """Makes the first update, with its graph where one is wanted."""
+    cohort.to_capture = wanted
+    cohort.update()
+    if cohort.said:
+        print(cohort.said, file=sys.stderr)
+
+
 @contextmanager
 def population(
-    size: Size, members: int, device: torch.device, compiled: bool, model: Callable[[Size], Model] = native
+    size: Size,
+    members: int,
+    device: torch.device,
+    compiled: bool,
+    model: Callable[[Size], Model] = native,
+    *,
+    captured: bool = True,
+    precision: str = "float32",
 ) -> Iterator[Advance]:
-    with side_by_side(training(size, members, model), device, compiled) as (_, each):
+    asked = training(size, members, model).in_precision(precision)
+    with side_by_side(asked, device, compiled) as (_, each):
+        if device.type == "cuda":
+            each(partial(capture_first, wanted=captured))
         yield lambda updates: each(partial(update, updates=updates))
 
 
 def ours(device: torch.device, model: Callable[[Size], Model] = native) -> dict[str, Callable]:
-    """The ways that are there on a device: programs have not been tried on a GPU."""
-    ways: dict[str, Callable] = {"eager": partial(population, compiled=False, model=model)}
+    """The ways that are there on a device; on a GPU updates are launched one by one, captured, and rounded, too."""
+    eager, compiled = (partial(population, compiled=which, model=model) for which in (False, True))
     if device.type == "cpu":
-        ways["compiled"] = partial(population, compiled=True, model=model)
-    return ways
+        return {"eager": eager, "compiled": compiled}
+    ways: dict[str, Callable] = {"eager": partial(eager, captured=False), "captured": eager, "compiled": compiled}
+    return ways | {f"compiled {precision}": partial(compiled, precision=precision) for precision in ("tf32", "bf16")}

@@ -104,7 +104,7 @@ def text(done: list[Row], device: torch.device, mine: list[str], rivals: list[st
     note = f"{made_on(device)} Medians of {rounds[0]} to {rounds[-1]} rounds; matmul peaks of {peaks[0]:,.0f} to "
     note += f"{peaks[-1]:,.0f} GFLOP/s."
     if len(mine) > 1:
-        note += f" Of two figures the first is that of {mine[0]}, the second that of {mine[1]} updates."
+        note += f" Of {len(mine)} figures each is that of one kind of updates: {', '.join(mine)}."
     return f"{table(head, [one.cells(mine, rivals) for one in done], words=1)}\n\n{note}"
 
 
