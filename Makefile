@@ -21,8 +21,8 @@ test: $(VENV)/with-test  ## a process a core, a file at a time
 slow: $(VENV)/with-slow  ## what takes minutes: real clusters, an S3 server, processes that are killed
 	$(VENV)/bin/python -m pytest -m slow
 
-bench: $(VENV)/with-bench  ## the table of docs/performance.md
-	$(VENV)/bin/python benchmarks/population.py --rivals all --out docs/performance.md
+bench: $(VENV)/with-bench  ## tables and pictures of docs/performance.md: half an hour on two cores
+	$(VENV)/bin/python benchmarks/all.py
 
 docs: $(VENV)/with-docs
 	$(VENV)/bin/python docs/generate.py

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import scipy
 import scipy.stats
+from page import put, table
 
 from ontogeny.intervals import binomial_interval, t_interval
 
@@ -97,11 +98,6 @@ def percent(share: float, digits: int = 1) -> str:
     return f"{100 * share:.{digits}f}"
 
 
-def table(head: list[str], rows: list[list[str]]) -> str:
-    lines = ["| " + " | ".join(row) + " |" for row in [head, ["---"] * len(head), *rows]]
-    return "\n".join(lines)
-
-
 def errors() -> str:
     """False `reproduced` of the t interval, for claims with `above=` and with `below=`."""
     rows = []
@@ -111,7 +107,7 @@ def errors() -> str:
             low, high = t_interval(draw(np.random.default_rng(n), (STUDIES, n)))
             cells.append(f"{percent((low > mean).mean())} / {percent((high < mean).mean())}")
         rows.append([name, *cells])
-    return table(["replicates are", *(f"n = {n}" for n in SIZES)], rows)
+    return table(["replicates are", *(f"n = {n}" for n in SIZES)], rows, words=1)
 
 
 def coverage() -> str:
@@ -125,7 +121,7 @@ def coverage() -> str:
                 inside = ((low <= mean) & (mean <= high)).mean()  # an undefined interval contains nothing
                 cells.append("–" if np.isinf(low).all() else percent(inside, 0))
             rows.append([name, method, *cells])
-    return table(["replicates are", "interval", *(f"n = {n}" for n in SIZES)], rows)
+    return table(["replicates are", "interval", *(f"n = {n}" for n in SIZES)], rows, words=2)
 
 
 def binomial() -> str:
@@ -137,17 +133,7 @@ def binomial() -> str:
         lows = np.array([binomial_interval(k, n)[0] for k in hits])
         error = np.where(lows > chances, scipy.stats.binom.pmf(hits, n, chances), 0.0).sum(axis=-1)
         rows.append([str(n), percent(error.max(), 2), percent(error.mean(), 2), f"{lows[n]:.3f}", f"{lows[n - 1]:.3f}"])
-    return table(["n", "worst error, %", "mean error, %", "n of n shows a chance above", "n - 1 of n"], rows)
-
-
-def write(sections: dict[str, str]) -> None:
-    """Puts each table between its marks in the page."""
-    text = PAGE.read_text()
-    for name, content in sections.items():
-        begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
-        before, rest = text.split(begin)
-        text = f"{before}{begin}\n\n{content}\n\n{end}{rest.split(end)[1]}"
-    PAGE.write_text(text)
+    return table(["n", "worst error, %", "mean error, %", "n of n shows a chance above", "n - 1 of n"], rows, words=1)
 
 
 def main() -> None:
@@ -158,9 +144,9 @@ def main() -> None:
         f"`python benchmarks/coverage.py`; {versions}; {STUDIES:,} studies a cell for the t interval, "
         f"{FEW:,} with {RESAMPLES} resamples for the comparison."
     )
-    for content in sections.values():
+    for mark, content in sections.items():
         print(content, end="\n\n")
-    write(sections)
+        put(PAGE, mark, content)
     print(f"{time.perf_counter() - start:.0f} s")
 
 

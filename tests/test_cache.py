@@ -57,8 +57,8 @@ class Place:
         self.cache = MemberCache(folder / "cache", self.said.append)
         self.found = find(STUDY)
 
-    def run(self, name, *, cache=True, seeds=None, watcher=None, mode="auto", **levels):
-        prepared = prepare(self.found, "smoke", levels, seeds, "cpu", mode)
+    def run(self, name, *, cache=True, seeds=None, watcher=None, mode="auto", precision="float32", **levels):
+        prepared = prepare(self.found, "smoke", levels, seeds, "cpu", mode, precision)
         self.said.clear()
         run(prepared, self.folder / name, watcher or Quiet(), self.cache if cache else None)
         return {one: load(self.folder / name, one) for one in NAMES}
@@ -103,6 +103,13 @@ def test_more_seeds_make_just_those_members(warm):
     again = warm.run("again", seeds=3)
     assert warm.said == ["main: 9 of 9 members from the cache", "drawn: 6 of 6 members from the cache"]
     assert_the_same(again, warm.run("again-alone", seeds=3, cache=False))
+
+
+def test_another_precision_is_another_member(warm):
+    warm.run("rounded", precision="bf16")
+    assert warm.said == ["drawn: 4 of 4 members from the cache"], "a trial has no precision"
+    warm.run("again", precision="bf16")
+    assert warm.said == ["main: 6 of 6 members from the cache", "drawn: 4 of 4 members from the cache"]
 
 
 def test_one_more_level_makes_just_its_members(warm):

@@ -277,6 +277,12 @@ def test_ctrl_c_is_a_line(ontogeny, monkeypatch):
     assert "interrupted: what was committed is kept" in err
 
 
+def test_the_module_is_the_command():
+    done = subprocess.run([sys.executable, "-m", "ontogeny", "show", "no-such-study"], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: no study 'no-such-study'")
+
+
 def test_help_does_not_wait_for_torch():
     command = "import sys; sys.argv = ['ontogeny', '--help']\nfrom ontogeny.cli import main\n"
     check = (

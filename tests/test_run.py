@@ -24,7 +24,8 @@ from ontogeny.export import export
 from ontogeny.factors import seeds, vary
 from ontogeny.labelled import Labelled, Record
 from ontogeny.locate import find
-from ontogeny.prove import Proof, prove
+from ontogeny.prove import Proof, prove, reopen
+from ontogeny.review import command_of, judge_run, write_report
 from ontogeny.run import Prepared, prepare, run
 from ontogeny.store import CohortStore, load, read_about
 from ontogeny.training.experiment import Training
@@ -168,6 +169,45 @@ def test_without_a_compiler_updates_are_made_one_by_one(tmp_path, monkeypatch):
 def test_an_unknown_mode_is_refused():
     with pytest.raises(UserError, match="no mode 'fast'"):
         prepare(find(STUDY), "smoke", {}, None, "cpu", "fast")
+
+
+def test_a_run_in_bf16_says_so_goes_on_so_and_can_be_proved(tmp_path, finished):
+    single, rounded = prepared(), prepare(find(STUDY), "smoke", {}, None, "cpu", precision="bf16")
+    assert rounded.folder != single.folder
+    assert rounded.digest != single.digest
+    folder = tmp_path / "run"
+    run(rounded, folder, Quiet())
+    assert read_about(folder)["precision"] == "bf16"
+    ours, theirs = (load(where, "main").train_loss.sel(lr=0.01) for where in (folder, finished))
+    assert (ours != theirs).any()
+    np.testing.assert_allclose(ours, theirs, rtol=0.02)
+    xr.testing.assert_identical(load(folder, "drawn"), load(finished, "drawn"))
+    *_, proof = prove(folder, 2)
+    assert proof.holds
+    write_report(rounded, folder, judge_run(rounded, folder))
+    assert "<dt>precision</dt><dd>bf16</dd>" in (folder / "report.html").read_text()
+    assert command_of(reopen(folder)).endswith("--precision bf16")
+    with pytest.raises(UserError, match="holds a run in precision bf16: ask for it"):
+        run(single, folder, Quiet())
+
+
+def test_a_run_from_before_precisions_is_one_in_float32(tmp_path, finished):
+    shutil.copytree(finished, tmp_path / "run")
+    about = read_about(finished)
+    del about["precision"]
+    (tmp_path / "run" / "run.json").write_text(json.dumps(about))
+    run(prepared(), tmp_path / "run", Quiet())
+    assert reopen(tmp_path / "run").precision == "float32"
+
+
+def test_precisions_that_cannot_be_are_refused(tmp_path):
+    with pytest.raises(UserError, match="no precision 'half': known: bf16, float32, tf32"):
+        prepare(find(STUDY), "smoke", {}, None, "cpu", precision="half")
+    with pytest.raises(UserError, match="tf32 is a precision of GPUs"):
+        run(prepare(find(STUDY), "smoke", {}, None, "cpu", precision="tf32"), tmp_path / "run", Quiet())
+    with pytest.raises(UserError, match="nothing of loo-map is trained in float32: leave out --precision bf16"):
+        prepare(find("loo-map"), "smoke", {}, None, "cpu", precision="bf16")
+    assert not (tmp_path / "run").exists() or not list((tmp_path / "run").iterdir())
 
 
 def test_cohorts_side_by_side_give_what_they_give_one_by_one(tmp_path):

@@ -1,5 +1,7 @@
 """Oracles: the known-answer vectors of Random123, and statistical tests from SciPy."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import scipy.stats
@@ -50,6 +52,37 @@ def test_a_block_of_steps_is_the_steps_one_by_one(seed):
     for name, together in block.items():
         single = torch.cat([draws_of(streams.at(step), name, 4) for step in range(32, 48)], 1)
         assert torch.equal(together, single), name
+
+
+def test_steps_may_be_a_tensor_that_changes(seed):
+    """The same numbers as of steps that are known here, by every draw; later ones after the tensor was added to."""
+    steps = torch.arange(2**33, 2**33 + 4)
+    streams = replace(Streams((seed, 2**63 + seed)), steps=steps)
+    for start in (2**33, 2**33 + 4):
+        for name, drawn in draws(streams).items():
+            assert torch.equal(drawn, draws(streams.at(*range(start, start + 4)))[name]), name
+        assert streams.step(8).tolist() == [start + i // 2 for i in range(8)]
+        steps += 4
+
+
+def test_a_gpu_is_sent_nothing_that_it_is_not_told(monkeypatch):
+    """Where numbers are tensors, as on a GPU, words are those of a CPU; on a device without any they have a shape."""
+    streams = Streams((5, 2**63 + 1)).at(2**33, 2**33 + 1)
+    expected = streams.words("a", (6, 3))
+    numbers = Streams._numbers
+    with monkeypatch.context() as patch:
+        patch.setattr(Streams, "_numbers", lambda self, blocks: [torch.from_numpy(n) for n in numbers(self, blocks)])
+        assert torch.equal(streams.words("a", (6, 3)), expected)
+    block = Streams((1, 2), device=torch.device("meta")).during(range(3, 7))
+    assert isinstance(block.steps, torch.Tensor)
+    assert block.normal("a", (8, 3)).shape == (2, 8, 3)
+    assert block.permutation("a", (8,), 5).shape == (2, 8, 5)
+    assert block.step(8).shape == (8,)
+
+
+def test_a_block_during_some_steps_is_the_block_at_them():
+    streams = Streams((1, 2))
+    assert streams.during(range(3, 5)) == streams.at(3, 4)
 
 
 def draws_of(streams, name, size):

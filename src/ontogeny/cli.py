@@ -47,6 +47,9 @@ KeepWeights = Annotated[
 Mode = Annotated[
     str, typer.Option(help="How updates are made: eager, compiled, or auto, which compiles where it pays.")
 ]
+Precision = Annotated[
+    str, typer.Option(help="What products of updates are rounded to: float32 (not at all), tf32 (on a GPU) or bf16.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output, and nothing else there.")]
 
 
@@ -121,6 +124,7 @@ def run(
     levels: Levels = None,
     device: Device = "auto",
     mode: Mode = "auto",
+    precision: Precision = "float32",
     out: Annotated[
         str | None,
         typer.Option(metavar="FOLDER|URL", help="Where the run goes, such as s3://bucket/run; it is gone on with."),
@@ -145,7 +149,7 @@ def run(
     from ontogeny.shard import WHOLE, parse_shard
 
     share = parse_shard(shard) if shard else WHOLE
-    prepared = prepare(find(name), scale, _levels(levels or []), seeds, device, mode)
+    prepared = prepare(find(name), scale, _levels(levels or []), seeds, device, mode, precision)
     if dry_run:
         _dry_run(prepared, None if no_cache else _cache(), keep_weights, as_json)
         return

@@ -16,6 +16,10 @@ class CannotCompile(Exception):
     """Why updates cannot be compiled here: a run then makes them operation by operation."""
 
 
+class CannotCapture(Exception):
+    """Why operations cannot be recorded and launched together: they are launched one by one then."""
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """A hint to end an "unknown name" error with: the nearest known name, or all of them when none is near."""
     known = sorted(known)

@@ -15,6 +15,7 @@ from ontogeny.parts import Part, resolve, structure
 
 Row = dict[str, Any]
 StateAt = Callable[[int], dict[str, Tensor]]  # a cohort's arrays as they were at a measured step
+PRECISIONS = ("float32", "tf32", "bf16")  # of the products of updates, that a run can choose
 TRACE = "train_loss"  # what a cohort gives of every update, whatever is measured
 Self = TypeVar("Self", bound="Experiment")  # typing.Self, which beartype cannot check method by method
 
@@ -70,7 +71,10 @@ class Cohort(Protocol):
         ...
 
     def progress(self) -> dict[str, Any]:
-        """What a watcher sees: `done` and `total` (steps, of all members alike) and, where there is one, `loss`."""
+        """What a watcher sees: `done` and `total` (steps, of all members alike), where there is one `loss`, and `said`.
+
+        `said`, where it is there and not empty, is a line for the user.
+        """
         ...
 
 
@@ -102,6 +106,10 @@ class Experiment(Part):
         for i, row in enumerate(rows):
             groups.setdefault(structure(self.member(row)), []).append(i)
         return list(groups.values())
+
+    def in_precision(self: Self, precision: str) -> Self:
+        """The experiment in another numerical precision; itself where there is none to choose."""
+        return self
 
     def plan(self, rows: Sequence[Row], device: torch.device) -> list[list[int]]:
         """Splits the rows into cohorts: what shares a structure stands together, in pieces that fit the machine."""

@@ -30,6 +30,7 @@ class RichWatcher:
             refresh_per_second=4,
         )
         self.task: TaskID | None = None
+        self.said: set[str] = set()
 
     def say(self, text: str) -> None:
         """Prints a line."""
@@ -47,8 +48,11 @@ class RichWatcher:
             self.task = self.bar.add_task(experiment, total=sum(self.sizes), words="starting")
 
     def look(self, index: int, seen: Seen) -> None:
-        """Moves the bar, at most a few times a second."""
+        """Moves the bar, at most a few times a second, and says once what a cohort has to say."""
         with self.lock:
+            if (line := seen.get("said")) and line not in self.said:
+                self.said.add(line)
+                self.say(line)
             self._look(index, seen)
 
     def _look(self, index: int, seen: Seen) -> None:

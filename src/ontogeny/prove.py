@@ -41,7 +41,8 @@ def reopen(folder: Place) -> Prepared:
     """
     about = read_about(folder)
     levels = {name: tuple(values) for name, values in about["levels"].items()}
-    prepared = prepare(find(about["source"]), about["scale"], levels, None, about["device"])
+    precision = about.get("precision", "float32")
+    prepared = prepare(find(about["source"]), about["scale"], levels, None, about["device"], precision=precision)
     if prepared.digest != about["definition"]:
         raise UserError(f"the study {about['study']} has changed since {folder} was made: run it again")
     return prepared

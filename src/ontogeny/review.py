@@ -93,6 +93,7 @@ def write_report(prepared: Prepared, folder: Place, verdicts: Sequence[Verdict])
             **({"against the plan": compared(about["plan"], about["took"])} if "took" in about else {}),
             "begun": about["created"],
             "device": about["device"],
+            "precision": prepared.precision,
             **{name: str(value) for name, value in about["hardware"].items()},
             **{f"{name} version": value for name, value in about["versions"].items()},
             "definition": about["definition"],
@@ -142,6 +143,8 @@ def command_of(prepared: Prepared) -> str:
     words = ["ontogeny", "run", prepared.found.source, "--scale", prepared.scale]
     for name, values in prepared.levels.items():
         words += ["--set", f"{name}={','.join(str(value) for value in values)}"]
+    if prepared.precision != "float32":
+        words += ["--precision", prepared.precision]
     return " ".join(words)
 
 

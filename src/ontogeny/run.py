@@ -15,7 +15,7 @@ from ontogeny.cache import MemberCache
 from ontogeny.errors import CannotCompile, UserError, nearest
 from ontogeny.executors.contract import Executor, Progress, Result
 from ontogeny.executors.local import Local
-from ontogeny.experiment import Experiment, Row
+from ontogeny.experiment import PRECISIONS, Experiment, Row
 from ontogeny.factors import FIRST_SEED
 from ontogeny.files import to_json
 from ontogeny.folder import Folder, Place, folder_at
@@ -43,6 +43,7 @@ class Prepared:
     levels: Mapping[str, Sequence[Any]]
     device: torch.device
     mode: str = "auto"
+    precision: str = "float32"
 
     @property
     def digest(self) -> str:
@@ -84,17 +85,21 @@ def prepare(
     seeds: int | None,
     device: str,
     mode: str = "auto",
+    precision: str = "float32",
 ) -> Prepared:
     """A study at a scale, with other levels for some factors and another number of seeds.
 
     `mode` is how updates are made: "eager", operation by operation, "compiled", or "auto", which compiles where that
     saves more time than it takes. In either a member has the same bits in any company, but not those of the other.
+    `precision` is that of the products of updates where the study says nothing else.
 
     Raises: `UserError` for a scale or factor that the study has not, values that cannot work, or a device that is not
     there.
     """
     if mode not in MODES:
         raise UserError(f"no mode {mode!r}: {nearest(mode, MODES)}")
+    if precision not in PRECISIONS:
+        raise UserError(f"no precision {precision!r}: {nearest(precision, PRECISIONS)}")
     levels = dict(levels)
     if seeds is not None:
         if seeds < 1:
@@ -111,7 +116,10 @@ def prepare(
         )
         for name, experiment in experiments.items()
     }
-    return Prepared(found, scale, changed, levels, pick_device(device), mode)
+    precise = {name: experiment.in_precision(precision) for name, experiment in changed.items()}
+    if precision != "float32" and all(precise[name] is changed[name] for name in changed):
+        raise UserError(f"nothing of {found.slug} is trained in float32: leave out --precision {precision}")
+    return Prepared(found, scale, precise, levels, pick_device(device), mode, precision)
 
 
 def pick_device(name: str) -> torch.device:
@@ -306,6 +314,7 @@ def _begin(prepared: Prepared, folder: Folder, reuse: Reuse | None, watcher: Wat
         "definition": prepared.digest,
         "levels": {name: list(values) for name, values in prepared.levels.items()},
         "device": prepared.device.type,
+        "precision": prepared.precision,
         "versions": versions(),
         "hardware": hardware(prepared.device),
         "created": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
@@ -348,6 +357,8 @@ def _same(prepared: Prepared, folder: Folder, weights: bool = False) -> dict[str
     modes = {plan["mode"] for plan in about["experiments"].values()}
     if prepared.mode != "auto" and modes != {prepared.mode}:
         raise UserError(f"{folder} holds a run in mode {', '.join(sorted(modes))}: choose another folder with --out")
+    if (precision := about.get("precision", "float32")) != prepared.precision:
+        raise UserError(f"{folder} holds a run in precision {precision}: ask for it, or for another folder with --out")
     for what, mine in (("definition", prepared.digest), ("device", prepared.device.type)):
         if about[what] != mine:
             raise UserError(f"{folder} holds a run with another {what}: choose another folder with --out")

@@ -4,13 +4,13 @@ The generator is Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy
 draws the same numbers alone and in company, on CPU and on GPU, at once and after a resume.
 """
 
+import functools
 import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -42,12 +42,13 @@ class Streams:
     """The random numbers of a population: one stream a member, keyed by its seed alone.
 
     `steps` makes a block: a draw of `size` samples then covers that many training steps, `size / len(steps)` samples
-    each, exactly as if every step had been drawn by itself.
+    each, exactly as if every step had been drawn by itself. As a tensor on the streams' device, steps need not be known
+    here: a draw then waits for nothing, and can be recorded and made again with other numbers in the same tensor.
     """
 
     seeds: tuple[int, ...]
     purpose: str = ""
-    steps: tuple[int, ...] = (0,)
+    steps: tuple[int, ...] | Int[Tensor, "step"] = (0,)
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
 
     def __post_init__(self) -> None:
@@ -72,13 +73,19 @@ class Streams:
         """Streams at one training step, or at a block of them."""
         return replace(self, steps=steps)
 
+    def during(self, steps: range) -> "Streams":
+        """Streams at a block of steps, which a GPU is not sent but told the ends of."""
+        if self.device.type == "cpu":
+            return self.at(*steps)
+        return replace(self, steps=torch.arange(steps.start, steps.stop, device=self.device))
+
     def take(self, members: Sequence[int]) -> "Streams":
         """The streams of some of the members."""
         return replace(self, seeds=tuple(self.seeds[i] for i in members))
 
     def step(self, size: int) -> Int[Tensor, "size"]:
         """The training step that each of `size` samples belongs to: what a curriculum looks at."""
-        return torch.tensor(self.steps, device=self.device).repeat_interleave(self._each(size))
+        return torch.as_tensor(self.steps, device=self.device).repeat_interleave(self._each(size))
 
     def words(self, name: str, shape: Sequence[int]) -> Int[Tensor, "member ..."]:
         """Uniform 32-bit words, int64, `[member, *shape]`."""
@@ -88,11 +95,8 @@ class Streams:
         count, steps = each * inner, len(self.steps)
         blocks = -(-count // 4)
         salt = int.from_bytes(hashlib.sha256(f"{self.purpose}/{name}".encode()).digest()[:4], "little")
-        array = np.asarray if self.device.type == "cpu" else self._on_device
-        seeds = array(np.array([s & _LOW for s in self.seeds], dtype=np.int64))[:, None, None]
-        high = array(np.array([s >> 32 for s in self.seeds], dtype=np.int64))[:, None, None]
-        step = array(np.array(self.steps, dtype=np.int64))[None, :, None]
-        index = array(np.arange(blocks, dtype=np.int64))[None, None, :]
+        low, high, step, index = self._numbers(blocks)
+        seeds, high, step, index = low[:, None, None], high[:, None, None], step[None, :, None], index[None, None, :]
         zero = (index + step + seeds) * 0
         words = philox([index + zero, (step & _LOW) + zero, (step >> 32) + zero, high + zero], [seeds, salt])
         stack = torch.stack([torch.as_tensor(w) for w in words], -1)
@@ -138,5 +142,15 @@ class Streams:
         assert rest == 0, f"{size} samples do not divide into {len(self.steps)} steps"
         return each
 
-    def _on_device(self, array: np.ndarray) -> Tensor:
-        return torch.as_tensor(array, device=self.device)
+    def _numbers(self, blocks: int) -> list[Any]:
+        """The lower and upper halves of the seeds, the steps, and so many places; in NumPy on a CPU."""
+        steps = torch.as_tensor(self.steps, dtype=torch.int64, device=self.device)
+        numbers = [*_halves(self.seeds, self.device), steps, torch.arange(blocks, device=self.device)]
+        return [n.numpy() for n in numbers] if self.device.type == "cpu" else numbers
+
+
+@functools.cache
+def _halves(seeds: tuple[int, ...], device: torch.device) -> tuple[Tensor, Tensor]:
+    """The lower and the upper 32 bits of seeds, sent to a device once, and never let go: a recorded draw reads them."""
+    low, high = ([seed >> shift & _LOW for seed in seeds] for shift in (0, 32))
+    return torch.tensor(low, device=device), torch.tensor(high, device=device)

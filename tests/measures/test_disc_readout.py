@@ -34,16 +34,34 @@ def judged(task, images, signal):
 
 
 def test_areas_and_contrasts_by_hand():
-    # One black-and-blue pixel of four: green 0, blue 1 and red 0.3, background 0.9; s = 1 makes the disc's green 0.
-    image = torch.full((3, 2, 2), 0.9, dtype=torch.float64)
-    image[:, 0, 1] = torch.tensor([0.3, 0.0, 1.0])
+    # One black-and-blue pixel of sixteen: green 0, blue 1 and red 0.3, background 0.9; s = 1 makes the disc's green 0.
+    image = torch.full((3, 4, 4), 0.9, dtype=torch.float64)
+    image[:, 1, 2] = torch.tensor([0.3, 0.0, 1.0])
     found = read_discs(image, torch.tensor(1.0, dtype=torch.float64))
     assert found.pixels.item() == pytest.approx(1.0)
     assert found.contrast.item() == pytest.approx(0.7)
-    assert found.radius.item() == pytest.approx(math.sqrt(1 / math.pi))
-    assert found.halo.item() == pytest.approx(0.7 / 4)  # all four lie 0.71 from the middle
+    assert found.radius.item() == pytest.approx(math.sqrt(1 / math.pi / 4))
+    assert found.halo.item() == 0  # it lies 0.35 from the middle, the twelve of the ring 0.79 and farther
+    image[0, 0, 0] = 0.3
+    assert read_discs(image, torch.tensor(1.0, dtype=torch.float64)).halo.item() == pytest.approx(0.6 / 12)
     again = read_discs(image, torch.tensor(0.2, dtype=torch.float64))
     assert again.pixels.item() == pytest.approx(0.9 / 0.5)
+
+
+@pytest.mark.parametrize("signal", SIGNALS)
+def test_the_background_is_seen_and_not_known(signal):
+    # The same discs before other backgrounds, as networks draw them; against 0.9, that of the data, small ones would
+    # have more than 1.6 times their area, or less than its 1.6th.
+    task, one = ColouredDiscs(colour_signal=signal), Streams((0,))
+    colours, radii = task.colours(one)[0], task.radii(one)[0]
+    for background in (0.86, 0.94):
+        images = render(colours, radii, torch.zeros(4, 2, dtype=torch.float64), 12, background=background)
+        found, right = judged(task, images, signal)
+        torch.testing.assert_close(found, wanted_coordinates().double(), atol=0.02, rtol=0)
+        assert torch.stack(right).tolist() == torch.eye(4, dtype=torch.bool).tolist()
+        seen = read_discs(images[3], torch.tensor(signal, dtype=torch.float64)).pixels.item()
+        against = (0.9 - images[3, 1]).sum().item() / (0.4 + signal / 2)
+        assert not seen / 1.6 < against < 1.6 * seen
 
 
 @pytest.mark.parametrize("signal", SIGNALS)
@@ -63,10 +81,11 @@ def test_drawn_discs_are_read(signal, seed):
 def test_mean_pictures_are_at_the_corners_and_right(signal):
     task, images = means(signal)
     found, right = judged(task, images, signal)
-    torch.testing.assert_close(found, wanted_coordinates().double(), atol=1e-5, rtol=0)
+    # The soft edge of a large disc just reaches the ring and darkens its background: 1.3 % less contrast.
+    torch.testing.assert_close(found, wanted_coordinates().double(), atol=0.015, rtol=0)
     assert torch.stack(right).tolist() == torch.eye(4, dtype=torch.bool).tolist()
     seen = seen_radii(task, task.radii(Streams((0,))))[0]
-    assert seen.tolist() == pytest.approx([0.665, 0.289], abs=2e-3)
+    assert seen.tolist() == pytest.approx([0.657, 0.288], abs=2e-3)  # 0.665 and 0.289 against 0.9
 
 
 @pytest.mark.parametrize("signal", SIGNALS)
@@ -117,7 +136,7 @@ def test_surroundings_count_for_small_discs_only():
     found, right = judged(task, dirty[None], 0.4)
     assert read_discs(dirty, torch.tensor(0.4, dtype=torch.float64)).halo > 0.1
     assert right[2]
-    torch.testing.assert_close(found[0], torch.tensor([1.0, 0.0], dtype=torch.float64), atol=1e-5, rtol=0)
+    torch.testing.assert_close(found[0], torch.tensor([1.0, 0.0], dtype=torch.float64), atol=0.015, rtol=0)
 
 
 def test_combinations_are_numbered_as_the_task_has_them():

@@ -41,6 +41,18 @@ def test_smoothing_halves_a_zigzag():
     assert sharpest_turn(zigzag, window=2).angle == pytest.approx(0, abs=1e-5)
 
 
+def test_what_swings_faster_than_it_is_looked_at_seems_to_go_back():
+    # To the right by 1 a look, and by 5 to and fro with a period of 0.7 looks: over two looks it still goes back.
+    i = np.arange(16.0)
+    way = np.stack([i + 5 * np.sin(2 * np.pi * i / 0.7), 0 * i], -1)
+    for window in (1, 2, 3):
+        assert sharpest_turn(way, window=window).angle == pytest.approx(180)
+    # Its mean over a period goes straight on.
+    period = np.linspace(0, 0.7, 70, endpoint=False)[:, None]
+    mean = (i + period + 5 * np.sin(2 * np.pi * (i + period) / 0.7)).mean(0)
+    assert sharpest_turn(np.stack([mean, 0 * i], -1)).angle == pytest.approx(0, abs=1e-5)
+
+
 def test_turns_at_the_ends_do_not_count():
     # A hook of length 0.2 before a way of 10: below 5 % of the path.
     hook = np.concatenate([polygon((-0.1, 0.1), (0, 0.1), (0, 0), each=4), polygon((0, 0), (10, 0), each=20)[1:]])

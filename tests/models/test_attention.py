@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from ontogeny.models.attention import Attention
-from ontogeny.models.sites import record
+from ontogeny.models.sites import edit, record
 
 
 @pytest.mark.parametrize("heads", [1, 2, 4])
@@ -37,6 +37,35 @@ def test_equals_torch(causal, heads, length, streams, normal, same_as):
         "a.out_proj.bias": lambda g: g["output.bias"],
     }
     same_as(ours, [Called(single) for single in theirs], normal(3, 4, length, 8), pairs=pairs)
+
+
+@pytest.mark.parametrize("causal", [True, False])
+@pytest.mark.parametrize("since", [0, 2, 4])
+def test_the_fused_kernel_gives_the_same(causal, since, streams, normal):
+    """What a GPU computes, here by the CPU's kernel: outputs and gradients, in float64."""
+    attention = Attention(streams, 8, 2, 7, causal=causal).double()
+    x = normal(3, 4, 5, 8).double().requires_grad_()
+    q, k, v = attention._queries_keys_values(x, since)
+    mask = attention.mask[:, since:5, :5] if causal else None
+    shown, fused = (mix(q, k, v, mask) for mix in (attention._mixed, attention._fused))
+    assert fused.shape == (3, 4, 5 - since, 2, 4)
+    torch.testing.assert_close(fused, shown, rtol=1e-12, atol=1e-12)
+    slope = normal(*fused.shape).double()
+    inputs = (x, attention.qkv.weight)
+    ours, theirs = (torch.autograd.grad(z, inputs, slope, retain_graph=True) for z in (fused, shown))
+    for mine, other in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(mine, other, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("site", ["hook_pattern", "hook_attn_scores"])
+def test_a_gpu_fuses_unless_scores_or_pattern_are_asked_for(site, streams):
+    attention, gpu = Attention(streams, 8, 2, 5), torch.device("cuda")
+    assert attention._mixes_on(gpu) == attention._fused
+    with edit(attention, {site: lambda x: x}):
+        assert attention._mixes_on(gpu) == attention._mixed
+    with edit(attention, {"hook_z": lambda x: x}):
+        assert attention._mixes_on(gpu) == attention._fused
+    assert attention._mixes_on(torch.device("cpu")) == attention._mixed
 
 
 def test_patterns_are_rows_of_probabilities_of_the_past(streams, normal):

@@ -19,6 +19,7 @@ from ontogeny.models.population import Population
 from ontogeny.models.stacked import ACTIVATIONS, member_sum
 from ontogeny.streams import Streams
 from ontogeny.tasks.contract import Shape
+from ontogeny.training.precision import Rounding
 
 SHAPES = {
     "tokens": Shape(vocabulary=7, outputs=7, length=5),
@@ -116,6 +117,19 @@ def test_alone_and_in_company(model, shape, samples):
         for mine, all_ in zip(alone, together, strict=True):
             assert torch.equal(mine, all_[few])
     assert torch.equal(inputs, kept)
+
+
+@pytest.mark.parametrize(("model", "shape"), in_every_shape)
+def test_alone_and_in_company_with_rounded_factors(model, shape):
+    inputs = inputs_for(shape, 7)
+    exact = outcome(grown(model, shape, SEEDS), inputs, shape.since)[0]
+    with Rounding():
+        together = outcome(grown(model, shape, SEEDS), inputs, shape.since)
+        for few in (slice(3, 4), slice(2, 5)):
+            alone = outcome(grown(model, shape, SEEDS[few]), inputs[few], shape.since)
+            for mine, all_ in zip(alone, together, strict=True):
+                assert torch.equal(mine, all_[few])
+    assert not torch.equal(together[0], exact)
 
 
 @pytest.mark.parametrize("model", defaults)

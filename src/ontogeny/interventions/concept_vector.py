@@ -12,40 +12,46 @@ from ontogeny.streams import Streams
 Edit = Callable[[Tensor], Tensor]
 
 
-def concept_vector(absent: slice, present: slice, strengths: Float[Tensor, "sample"]) -> Edit:
+def concept_vector(absent: slice, present: slice, moved: slice, strengths: Float[Tensor, "sample"]) -> Edit:
     r"""An edit for `population.edit`: $h + \beta (\bar h_{\text{present}} - \bar h_{\text{absent}})$, unit by unit.
 
-    The two groups are samples of the very same pass, so that in a generator the vector is of the same time. Strength 0
-    leaves a sample as it was, and so should all samples of the two groups have it. One strength a sample.
+    The two groups are samples of the very same pass, so that in a generator the vector is of the same time. `strengths`
+    are of the samples `moved`, which should be in neither group; all others stay as they were, and so do those of
+    strength 0.
     """
 
-    def edit(h: Float[Tensor, "member sample unit"]) -> Float[Tensor, "member sample unit"]:
-        return _moved(h, _difference(h, absent, present), strengths)
+    def edit(h: Float[Tensor, "member every unit"]) -> Float[Tensor, "member every unit"]:
+        return _moved(h, _difference(h, absent, present), moved, strengths)
 
     return edit
 
 
-def random_vector(streams: Streams, absent: slice, present: slice, strengths: Float[Tensor, "sample"]) -> Edit:
+def random_vector(
+    streams: Streams, absent: slice, present: slice, moved: slice, strengths: Float[Tensor, "sample"]
+) -> Edit:
     """The control: as far as `concept_vector` moves, in a direction of each member's own, uniform over the sphere.
 
     The direction is the same at every pass; how far it goes is the length of the concept's vector in this one.
     """
 
-    def edit(h: Float[Tensor, "member sample unit"]) -> Float[Tensor, "member sample unit"]:
+    def edit(h: Float[Tensor, "member every unit"]) -> Float[Tensor, "member every unit"]:
         direction = streams.normal("direction", (1, h.shape[-1])).to(h)
         length, own = (member_sum(x.square()).sqrt() for x in (_difference(h, absent, present), direction))
-        return _moved(h, direction * (length / own)[:, None, None], strengths)
+        return _moved(h, direction * (length / own)[:, None, None], moved, strengths)
 
     return edit
 
 
-def _difference(
-    h: Float[Tensor, "member sample unit"], absent: slice, present: slice
-) -> Float[Tensor, "member 1 unit"]:
+def _difference(h: Float[Tensor, "member every unit"], absent: slice, present: slice) -> Float[Tensor, "member 1 unit"]:
     return h[:, present].mean(1, keepdim=True) - h[:, absent].mean(1, keepdim=True)
 
 
 def _moved(
-    h: Float[Tensor, "member sample unit"], vector: Float[Tensor, "member 1 unit"], strengths: Float[Tensor, "sample"]
-) -> Float[Tensor, "member sample unit"]:
-    return torch.where(strengths[:, None] != 0, h + strengths.to(h)[:, None] * vector, h)
+    h: Float[Tensor, "member every unit"],
+    vector: Float[Tensor, "member 1 unit"],
+    moved: slice,
+    strengths: Float[Tensor, "sample"],
+) -> Float[Tensor, "member every unit"]:
+    edited, by = h.clone(), strengths.to(h)[:, None]
+    edited[:, moved] = torch.where(by != 0, h[:, moved] + by * vector, h[:, moved])
+    return edited

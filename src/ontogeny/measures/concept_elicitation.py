@@ -43,10 +43,10 @@ def capability(right: Bool[Tensor, "member sample prompt"]) -> Float[Tensor, "me
 
 
 class Drawn(NamedTuple):
-    """Pictures, and which of their groups of `samples` each prompt has."""
+    """Pictures of every prompt, and which prompts each means has."""
 
     images: Float[Tensor, "member prompt sample 3 row column"]
-    groups: dict[str, slice]
+    groups: dict[str, list[int]]
 
 
 class ConceptElicitation(Measure):
@@ -104,35 +104,35 @@ class ConceptElicitation(Measure):
         }
 
     def draw(self, at: Checkpoint) -> Drawn:
-        """Pictures for every prompt: those of the combinations, then those of each means."""
+        """Pictures for every prompt, each drawn once: those of the combinations, then those of each means."""
         streams = at.streams.of("elicitation")
         own = discs(at).conditions(streams)
         asked = own[:, ASKED]
         prompts = overprompted(asked, COLOUR, self.factors)
         random = random_pushes(streams, asked, prompts)
         moved = own[:, RED_SMALL, None].expand(-1, len(self.strengths), -1)
-        parts = (own, prompts, random, moved, moved)
-        asked_for = torch.cat(parts, 1)
+        # The first prompt is the plain one, with or without random directions.
+        parts = (own, prompts[:, 1:], random[:, 1:], moved, moved)
+        told = torch.cat(parts, 1)
         ends = list(accumulate(x.shape[1] for x in parts))
-        groups = {name: slice(*ends[i : i + 2]) for i, name in enumerate(MEANS)}
-        network = at.population
-        like = network.flat
-        noise = streams.normal("noise", (self.samples, 3 * discs(at).pixels ** 2)).to(like)
-        count, n = asked_for.shape[1], self.samples
+        groups = {name: list(range(*ends[i : i + 2])) for i, name in enumerate(MEANS)}
+        for name in MEANS[:2]:
+            groups[name].insert(0, ASKED)
+        network, count, n = at.population, told.shape[1], self.samples
+        noise = streams.normal("noise", (n, 3 * discs(at).pixels ** 2)).to(network.flat)
         # One long row of samples a member, prompt by prompt.
-        told = asked_for.to(like).repeat_interleave(n, 1)
-        with network.edit({self.site: self.pushed(streams, count, groups, like)}):
+        told = told.to(network.flat).repeat_interleave(n, 1)
+        with network.edit({self.site: self.pushed(streams, groups)}):
             rows = flow_samples(network, noise.repeat(1, count, 1), told, self.steps)
         return Drawn(from_net(rows).unflatten(1, (count, n)), groups)
 
-    def pushed(self, streams: Streams, count: int, groups: dict[str, slice], like: Tensor) -> Edit:
+    def pushed(self, streams: Streams, groups: dict[str, list[int]]) -> Edit:
         """The edit that moves hidden units for the prompts that are moved, and for no others."""
-        red, blue = (slice(i * self.samples, (i + 1) * self.samples) for i in (RED_LARGE, BLUE_LARGE))
-        by = torch.zeros(2, count, dtype=like.dtype, device=like.device)
-        for row, name in enumerate(("vector", "random vector")):
-            by[row, groups[name]] = torch.tensor(self.strengths, dtype=like.dtype, device=like.device)
-        concept, random = by.repeat_interleave(self.samples, 1)
-        along, anywhere = concept_vector(red, blue, concept), random_vector(streams, red, blue, random)
+        n = self.samples
+        red, blue = (slice(i * n, (i + 1) * n) for i in (RED_LARGE, BLUE_LARGE))
+        moved = [slice(groups[name][0] * n, (groups[name][-1] + 1) * n) for name in MEANS[2:]]
+        by = torch.tensor(self.strengths, device=streams.device).repeat_interleave(n)
+        along, anywhere = concept_vector(red, blue, moved[0], by), random_vector(streams, red, blue, moved[1], by)
         return lambda h: anywhere(along(h))
 
     def own_right(self, task: ColouredDiscs, at: Checkpoint, images: Tensor) -> Float[Tensor, "member combination"]:
@@ -153,6 +153,6 @@ def judged(
     radii = seen_radii(task, task.radii(at.streams)).to(images)[:, None, None]
     signal = torch.as_tensor(task.colour_signal, device=images.device).to(images.dtype)
     signal = signal.expand(at.members)[:, None, None]
-    reading = read_discs(images, signal, task.background)
+    reading = read_discs(images, signal)
     z = concept_coordinates(reading, signal, radii)
     return z, concepts_right(reading, z, signal, wanted.to(images))

@@ -33,21 +33,25 @@ class Reading:
     halo: Each
 
 
-def read_discs(images: Pictures, signal: Float[Tensor, "*#sample"], background: float = 0.9) -> Reading:
+def read_discs(images: Pictures, signal: Float[Tensor, "*#sample"]) -> Reading:
     r"""What is seen in pictures whose colours have the signal s.
 
-    With the disc's green $g = (1 - s) / 2$ and sums over pixels,
+    With the disc's green $g = (1 - s) / 2$, the background b, the mean green of the outermost ring of pixels, and sums
+    over pixels,
 
     $$\text{pixels} = \frac{\sum (b - \text{green})}{b - g}, \quad
     \text{contrast} = \frac{\sum (\text{blue} - \text{red})}{\text{pixels}}, \quad
     \text{radius} = \sqrt{4\, \text{pixels} / (\pi n)}$$
 
-    for pictures of n pixels. The soft edge of a disc cancels in the contrast. Where there is no disc at all the
+    for pictures of n pixels. The soft edge of a disc cancels in the contrast. The background is seen, not known: a
+    generator's may be lighter or darker than in its data, and summed over a picture a hundredth of it is as much green
+    as a third of a small disc. Where there is no disc at all the
     contrast is NaN or infinite; less than none has radius 0.
     """
-    depth = background - 0.5 * (1.0 - signal)
     red, green, blue = images.flatten(-2).unbind(-2)
-    pixels = (background - green).sum(-1) / depth
+    ring = _ring(images)
+    background = (green * ring).sum(-1) / ring.sum()
+    pixels = (background[..., None] - green).sum(-1) / (background - 0.5 * (1.0 - signal))
     count = green.shape[-1]
     excess = blue - red
     far = _far(images)
@@ -96,12 +100,19 @@ def seen_radii(task: ColouredDiscs, radii: Float[Tensor, "member combination"]) 
     grey = torch.full((*large_and_small.shape, 3), 0.5, dtype=torch.float64, device=radii.device)
     middle = torch.zeros((*large_and_small.shape, 2), dtype=torch.float64, device=radii.device)
     images = render(grey, large_and_small, middle, task.pixels, background=task.background)
-    return read_discs(images, torch.zeros_like(large_and_small), task.background).radius
+    return read_discs(images, torch.zeros_like(large_and_small)).radius
 
 
 def wanted_coordinates(device: torch.device | str = "cpu") -> Float[Tensor, "combination 2"]:
     """Colour and size of every combination."""
     return torch.tensor([[i // 2, i % 2] for i in range(len(COMBINATIONS))], dtype=torch.float32, device=device)
+
+
+def _ring(images: Pictures) -> Float[Tensor, "pixel"]:
+    """1 for the outermost pixels, 0 for the others."""
+    ring = torch.ones(images.shape[-2:], dtype=images.dtype, device=images.device)
+    ring[1:-1, 1:-1] = 0.0
+    return ring.flatten()
 
 
 def _far(images: Pictures) -> Float[Tensor, "pixel"]:

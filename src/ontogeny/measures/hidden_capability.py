@@ -26,8 +26,8 @@ def by_means(ds: xr.Dataset, means: str) -> xr.DataArray:
 
 
 def pairs(ds: xr.Dataset, means: str = "prompts") -> xr.DataArray:
-    """How many members draw the unseen combination by these means and, sooner or later, plainly: a single number."""
-    return xr.DataArray(float(_both(ds, means)[2].sum()))
+    """Share of members that draw the unseen combination by these means and, sooner or later, plainly: one number."""
+    return xr.DataArray(float(_both(ds, means)[2].mean()))
 
 
 def hidden(ds: xr.Dataset, means: str = "prompts") -> xr.DataArray:

@@ -20,6 +20,9 @@ def sharpest_turn(trajectory: Float[np.ndarray, "*any step dimension"], window: 
     length on both sides count, so that the quiver of a trajectory that has hardly left, or that has arrived, is no
     turn. Nor do entries from or to which it stands still.
 
+    What swings to and fro between two entries, by more than it gets on, is caught at any phase and seems to turn back:
+    average it over a period first.
+
     A trajectory with NaN has entries passed over: it is read without them. NaN, and entry 0, where no entry counts.
     """
     rows = trajectory.reshape(-1, *trajectory.shape[-2:])

@@ -1,6 +1,9 @@
 """Attention: stacked multi-head self-attention."""
 
+from collections.abc import Callable
+
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -10,13 +13,18 @@ from ontogeny.models.sites import Site
 from ontogeny.models.stacked import matmul
 from ontogeny.streams import Streams
 
+Heads = Float[Tensor, "member sample position head feature"]
+Asked = Float[Tensor, "member sample asked head feature"]
+Mask = Float[Tensor, "1 asked position"]
+
 
 class Attention(nn.Module):
     """Self-attention: softmax of scaled scores, every position looking at all, or with `causal` at none after it.
 
     Queries, keys and values come from one map `qkv`, whose outputs are ordered (which, head, feature). Members, samples
     and heads are one batch of small products: on a CPU that is as fast as a fused kernel at these sizes, and it shows
-    its scores and its pattern.
+    its scores and its pattern. A GPU has them in a fused kernel, with the members among the batch, as long as nobody
+    asks for scores or pattern.
     """
 
     mask: Float[Tensor, "1 position position"] | None
@@ -51,22 +59,39 @@ class Attention(nn.Module):
         self, x: Float[Tensor, "member sample position width"], since: int = 0
     ) -> Float[Tensor, "member sample asked width"]:
         """What the heads write at the positions from `since` on, before it is added to the stream."""
-        members, samples, length, width = x.shape
-        size, asked = width // self.heads, length - since
+        length = x.shape[2]
         q, k, v = self._queries_keys_values(x, since)
         q, k, v = self.hook_q(q), self.hook_k(k), self.hook_v(v)
         if self.shift is not None:
             k = self.shift(k)
         if self.rotary is not None:
             q, k = self.hook_rot_q(self.rotary(q, since)), self.hook_rot_k(self.rotary(k))
-        q, v = (y.transpose(2, 3).reshape(-1, y.shape[2], size) for y in (q, v))
-        k = k.permute(0, 1, 3, 4, 2).reshape(-1, size, length)  # small products are slow with a view
         mask = None if self.mask is None else self.mask[:, since:length, :length]
+        z = self.hook_z(self._mixes_on(x.device)(q, k, v, mask))
+        return self.hook_out(self.output(z.flatten(-2)))
+
+    def _mixes_on(self, device: torch.device) -> Callable[[Asked, Heads, Heads, Mask | None], Asked]:
+        """How values are mixed there, now."""
+        seen = self.hook_attn_scores.asked_for or self.hook_pattern.asked_for
+        return self._mixed if device.type == "cpu" or seen else self._fused
+
+    def _mixed(self, q: Asked, k: Heads, v: Heads, mask: Mask | None) -> Asked:
+        """softmax(q k / sqrt(feature) + mask) v, with scores and pattern at their sites."""
+        members, samples, asked, heads, size = q.shape
+        q, v = (y.transpose(2, 3).reshape(-1, y.shape[2], size) for y in (q, v))
+        k = k.permute(0, 1, 3, 4, 2).reshape(-1, size, k.shape[2])  # small products are slow with a view
         scores = matmul(q, k, plus=mask, scale=size**-0.5)
-        scores = self.hook_attn_scores(scores.view(members, samples, self.heads, asked, length))
+        scores = self.hook_attn_scores(scores.view(members, samples, heads, asked, -1))
         pattern = self.hook_pattern(torch.softmax(scores, -1))
-        z = matmul(pattern.flatten(0, 2), v).view(members, samples, self.heads, asked, -1).transpose(2, 3)
-        return self.hook_out(self.output(self.hook_z(z).reshape(members, samples, asked, width)))
+        return matmul(pattern.flatten(0, 2), v).view(members, samples, heads, asked, -1).transpose(2, 3)
+
+    def _fused(self, q: Asked, k: Heads, v: Heads, mask: Mask | None) -> Asked:
+        """The same to rounding, in PyTorch's fused kernel."""
+        members, asked, length = len(q), q.shape[2], k.shape[2]
+        q, k, v = (y.flatten(0, 1).transpose(1, 2) for y in (q, k, v))
+        whole = mask is not None and asked == length  # what the kernel knows as causal
+        z = F.scaled_dot_product_attention(q, k, v, None if mask is None or whole else mask[None], is_causal=whole)
+        return z.transpose(1, 2).unflatten(0, (members, -1))
 
     def _queries_keys_values(self, x: Tensor, since: int) -> tuple[Tensor, ...]:
         """Each `[member, sample, position, head, feature]`, queries from `since` on."""

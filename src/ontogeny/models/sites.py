@@ -47,6 +47,11 @@ class Site(nn.Module):
         """`x`."""
         return x
 
+    @property
+    def asked_for(self) -> bool:
+        """Whether somebody looks at what is here, or edits it."""
+        return bool(self._forward_hooks)
+
 
 def sites(network: nn.Module) -> dict[str, Site]:
     """The sites of a network by name, in the order of its modules."""

@@ -1,5 +1,6 @@
 """What a task is: a data-generating process with known ground truth."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -36,6 +37,21 @@ class Batch:
             targets=self.targets[:, samples],
             weights=None if self.weights is None else self.weights[:, samples],
             latents={name: value[:, samples] for name, value in self.latents.items()},
+        )
+
+    def tensors(self) -> list[Tensor]:
+        """Inputs, targets, weights where there are any, and the latents, in this order."""
+        weights = [] if self.weights is None else [self.weights]
+        return [self.inputs, self.targets, *weights, *self.latents.values()]
+
+    def made_of(self, tensors: Iterable[Tensor]) -> "Batch":
+        """A batch like this one, of other tensors in the order of `tensors`."""
+        given = iter(tensors)
+        return Batch(
+            inputs=next(given),
+            targets=next(given),
+            weights=None if self.weights is None else next(given),
+            latents={name: next(given) for name in self.latents},
         )
 
     def since(self, position: int) -> "Batch":

@@ -1,6 +1,6 @@
 """Task schedule: which of several tasks a step trains on, drawn by plans that may differ from member to member."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -103,11 +103,11 @@ class TaskSchedule(Task):
         worlds = [task.world(streams.of(f"task {k}")) for k, task in enumerate(self.tasks)]
         return Scheduled(streams.of("schedule"), worlds)
 
-    def assigned(self, world: Scheduled, steps: tuple[int, ...]) -> Int[Tensor, "member step"]:
+    def assigned(self, world: Scheduled, steps: tuple[int, ...] | Int[Tensor, "step"]) -> Int[Tensor, "member step"]:
         """The task of each of these steps. Past the end of the training the last block goes on."""
-        streams = world.steps.at(*steps)
+        streams = replace(world.steps, steps=steps)
         shares = torch.tensor(self.plans, dtype=torch.float64, device=streams.device)
-        block = torch.tensor(steps, device=streams.device) * shares.shape[1] // self.steps
+        block = torch.as_tensor(steps, device=streams.device) * shares.shape[1] // self.steps
         plan = torch.as_tensor(self.plan, device=streams.device).long().expand(streams.members)
         return streams.categorical("task", (len(steps),), shares[plan[:, None], block.clamp_max(shares.shape[1] - 1)])
 

@@ -100,6 +100,9 @@ def _side_by_side(work: Sequence[Callable[[], tuple[float, float]]]) -> list[tup
 
 def _time_updates(cohort: TrainingCohort, window: float, updates: float) -> tuple[float, float]:
     """Seconds of an update, and of what is made for `AHEAD` of them at once: the median of some blocks' means."""
+    if cohort.to_capture:  # which a run does once
+        cohort.update()
+        _wait(cohort)
     started = time.perf_counter()
     cohort.update()
     _wait(cohort)

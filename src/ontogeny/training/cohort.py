@@ -1,5 +1,7 @@
 """The training loop: some members of a population, trained together from one measured step to the next."""
 
+import math
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -11,12 +13,15 @@ from torch import Tensor
 from ontogeny.experiment import TRACE
 from ontogeny.labelled import Labelled, Record
 from ontogeny.measures.contract import Checkpoint, Measure
+from ontogeny.memory import is_out_of_memory
 from ontogeny.models.population import Population
 from ontogeny.streams import Streams
 from ontogeny.tasks.contract import Batch, Task
-from ontogeny.training.compiled import Trace, Update, compiled_update
+from ontogeny.training.captured import Draw, Graph, Update, captured_drawing, captured_update, cuda_graph
+from ontogeny.training.compiled import Trace, compiled_update, reason
 from ontogeny.training.objectives import Objective
-from ontogeny.training.optimizers import Columns, Optimizer
+from ontogeny.training.optimizers import Columns, Optimizer, sent
+from ontogeny.training.precision import rounding, tensor_cores
 from ontogeny.training.settle import settle
 from ontogeny.training.steps import Steps
 
@@ -35,6 +40,7 @@ class Data:
         self.since = task.shape.since
         self.block = -1
         self.drawn: Batch | None = None
+        self.draw: Draw = self._draw
         self.examples = None
         if examples is not None:
             self.examples = self._cast(task.sample(world, self.streams.of("examples"), examples))
@@ -42,9 +48,7 @@ class Data:
 
     def held(self) -> list[Tensor]:
         """The examples, where there is a finite set of them."""
-        if (batch := self.examples) is None:
-            return []
-        return [v for v in (batch.inputs, batch.targets, batch.weights, *batch.latents.values()) if v is not None]
+        return [] if self.examples is None else self.examples.tensors()
 
     def at(self, update: int) -> Batch:
         """The batch of an update, counted from 0, with the targets that count."""
@@ -52,17 +56,25 @@ class Data:
             return self._from_examples(self.examples, update).since(self.since)
         block, place = divmod(update, AHEAD)
         if block != self.block or self.drawn is None:
-            steps = range(block * AHEAD, (block + 1) * AHEAD)
-            self.drawn = self._cast(self.task.sample(self.world, self.streams.at(*steps), AHEAD * self.size))
+            self.drawn = self.draw(self.streams.during(range(block * AHEAD, (block + 1) * AHEAD)))
             self.block = block
         return self.drawn.take(slice(place * self.size, (place + 1) * self.size)).since(self.since)
+
+    def capture(self, graph: Graph) -> None:
+        """Launches the drawing of a block as one: see `ontogeny.training.captured`, and for what it raises."""
+        if self.examples is None:
+            self.draw = captured_drawing(self._draw, self.streams, AHEAD, graph)
+
+    def _draw(self, streams: Streams) -> Batch:
+        """`AHEAD` updates' data."""
+        return self._cast(self.task.sample(self.world, streams, AHEAD * self.size))
 
     def _from_examples(self, examples: Batch, update: int) -> Batch:
         if self.size == self.count:
             return examples
         epoch, place = divmod(update, self.count // self.size)
         if epoch != self.block:
-            self.order = self.streams.at(epoch).permutation("order", (1,), self.count)[:, 0]
+            self.order = self.streams.during(range(epoch, epoch + 1)).permutation("order", (1,), self.count)[:, 0]
             self.block = epoch
         chosen = self.order[:, place * self.size : (place + 1) * self.size]
         each = torch.arange(chosen.shape[0], device=chosen.device)[:, None]
@@ -102,10 +114,11 @@ class TrainingCohort:
         measures: tuple[Measure, ...],
         at: Steps,
         steps: int,
+        precision: str,
     ) -> None:
         self.population, self.task, self.world, self.streams = population, task, world, streams
         self.data, self.objective, self.optimizer, self.measures = data, objective, optimizer, measures
-        self.steps = steps
+        self.steps, self.precision = steps, precision
         self.measured = frozenset(at.upto(steps))
         self.memory = optimizer.start(population.flat)
         self.alive: Bool[Tensor, member] = torch.ones(
@@ -114,9 +127,12 @@ class TrainingCohort:
         self.done = 0
         self.fresh = True  # nothing has been recorded at the step where it stands
         self.learn: Update = self._learn
+        self.to_capture = population.flat.is_cuda
+        self.said = ""  # what the user should know
         self.columns: list[Columns] = []  # of the updates to come, the next one last
         self.losses: list[Tensor] = []
         self.last_loss: Tensor | None = None
+        self.seen: tuple[float, Any] = (-math.inf, None)  # when a loss was read, and the loss
 
     def records(self) -> Iterator[Record]:
         """Trains on, and stops at every measured step and a hundred times beside."""
@@ -150,12 +166,20 @@ class TrainingCohort:
         self.fresh = False
 
     def progress(self) -> dict[str, Any]:
-        """Updates made and to make, and the latest losses."""
-        loss = None if self.last_loss is None else self.last_loss.detach().cpu().numpy()
-        return {"done": self.done, "total": self.steps, "loss": loss}
+        """Updates made and to make, the latest losses, and what the user should know.
+
+        A GPU is waited for, to read losses, once a second at most.
+        """
+        at, loss = self.seen
+        if self.last_loss is not None and (not self.last_loss.is_cuda or time.monotonic() - at > 1.0):
+            loss = self.last_loss.detach().cpu().numpy()
+            self.seen = time.monotonic(), loss
+        return {"done": self.done, "total": self.steps, "loss": loss, "said": self.said}
 
     def update(self) -> None:
         """One update of every member that is alive."""
+        if self.to_capture:
+            self.capture(cuda_graph)
         batch = self.data.at(self.done)
         if not self.columns:
             self.columns = self.coming()[::-1]
@@ -164,8 +188,30 @@ class TrainingCohort:
         self.losses.append(self.last_loss)
 
     def coming(self) -> list[Columns]:
-        """What the optimizer needs to know at each of the next `AHEAD` updates."""
-        return [self.optimizer.columns(self.done + i, self.population.flat) for i in range(1, AHEAD + 1)]
+        """What the optimizer needs to know at each of the next `AHEAD` updates: worked out here, sent as one table."""
+        flat = self.population.flat
+        here = flat.new_empty(flat.shape[0], 0, device="cpu") if flat.is_cuda else flat
+        columns = [self.optimizer.columns(self.done + i, here) for i in range(1, AHEAD + 1)]
+        return sent(columns, flat.device) if flat.is_cuda else columns
+
+    def capture(self, graph: Graph) -> None:
+        """Launches an update, and the drawing of data, as one: see `ontogeny.training.captured`.
+
+        What cannot be recorded stays as it is, and `progress` says why.
+        """
+        self.to_capture = False
+        for what, capture in (("updates are", self._capture_updates), ("the drawing of data is", self.data.capture)):
+            try:
+                capture(graph)
+            except Exception as error:
+                if is_out_of_memory(error):
+                    raise
+                self.said = f"{what} launched operation by operation, and cannot be recorded: {reason(error)}"
+
+    def _capture_updates(self, graph: Graph) -> None:
+        two = [(self.data.at(self.done + i), columns) for i, columns in enumerate(self.coming()[:2])]
+        held = [self.population.flat, self.alive, *self.memory.values()]
+        self.learn = captured_update(self.learn, held, two, graph)
 
     def compile(self, structure: str) -> None:
         """Makes the updates a compiled program, with bits of its own: see `ontogeny.training.compiled`.
@@ -181,7 +227,9 @@ class TrainingCohort:
             self.memory,
             self.alive,
             batch,
+            self.coming()[0],
             self.data.since,
+            self.precision,
         )
 
     def trace(self) -> Trace:
@@ -190,13 +238,24 @@ class TrainingCohort:
         Raises: `CannotCompile` with the reason.
         """
         batch = self.data.at(self.done)
-        return Trace(self.population, self.objective, self.optimizer, self.memory, self.alive, batch, self.data.since)
+        return Trace(
+            self.population,
+            self.objective,
+            self.optimizer,
+            self.memory,
+            self.alive,
+            batch,
+            self.coming()[0],
+            self.data.since,
+            self.precision,
+        )
 
     def _learn(self, batch: Batch, columns: Columns) -> Float[Tensor, "member"]:
         """An update as PyTorch does it operation by operation; gives the loss before it."""
         population = self.population
-        loss = self.objective(population(batch.inputs, self.data.since), batch)
-        population.backward(loss)
+        with tensor_cores(self.precision, population.flat.device), rounding(self.precision):
+            loss = self.objective(population(batch.inputs, self.data.since), batch)
+            population.backward(loss)
         loss = loss.detach()
         norm = settle(self.alive, loss, population.gradient)
         for rows in _blocks(population.flat):

@@ -5,7 +5,7 @@ The program holds no reference to the cohort that it was traced on, so cohorts o
 Tracing changes torch's modules for a while: it is done before cohorts advance side by side, not while they do.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -18,15 +18,16 @@ from ontogeny.errors import CannotCompile
 from ontogeny.machine import CORES, cores_each, threads
 from ontogeny.models.population import Population
 from ontogeny.tasks.contract import Batch
+from ontogeny.training.captured import Update
 from ontogeny.training.halved_products import halve_products
 from ontogeny.training.objectives import Objective
 from ontogeny.training.optimizers import Columns, Optimizer
+from ontogeny.training.precision import rounding, tensor_cores
 from ontogeny.training.settle import settle
 
 if TYPE_CHECKING:
     import torch._inductor.config  # the compiler: torch loads it, which takes a second, where it is first named
 
-Update = Callable[[Batch, Columns], Tensor]
 Program = Callable[..., Any]
 
 SECONDS_TO_LOAD = 12.0  # the compiler, once a run
@@ -40,6 +41,7 @@ OPTIONS = {
     "cpp.vec_isa_ok": True,
     "cpp.enable_tiling_heuristics": False,
 }
+KEPT = {"emulate_precision_casts": True}  # a number that is rounded to bfloat16 and made float32 again stays rounded
 
 SMALL = 64  # rows and columns of matrices that are copied rather than viewed
 ROWS = torch.contiguous_format
@@ -50,7 +52,7 @@ _programs: dict[str, tuple[Program, int]] = {}  # each with the threads that it 
 class Trace:
     """The update of a cohort, written down operation by operation.
 
-    `batch` shows shapes and types; its targets are those of positions from `since` on. Cost: half a second.
+    `batch` and `columns` show shapes and types; targets are those of positions from `since` on. Cost: half a second.
 
     Raises: `CannotCompile` for a model or objective that decides in Python what to do by the numbers it sees.
     """
@@ -63,31 +65,41 @@ class Trace:
         memory: dict[str, Tensor],
         alive: Tensor,
         batch: Batch,
+        columns: Columns,
         since: int,
+        precision: str,
     ) -> None:
         constants = _constants(population)
-        columns = optimizer.columns(1, population.flat)
 
         def update(flat: Tensor, alive: Tensor, *rest: Tensor) -> list[Tensor]:
             given = iter(rest)
             here_memory = {slot: next(given) for slot in memory}
             here_constants = {name: next(given) for name in constants}
-            here_batch = _rebuilt(batch, given)
+            here_batch = batch.made_of(given)
             here_columns = {name: next(given) for name in columns}
-            loss, gradient = _loss_and_gradient(population, objective, flat, here_constants, here_batch, since)
+            with rounding(precision):
+                loss, gradient = _loss_and_gradient(population, objective, flat, here_constants, here_batch, since)
             norm = settle(alive, loss, gradient)
             optimizer.step(flat, gradient, here_memory, here_columns, alive, norm)
             return [loss]
 
+        self.precision = precision
         self.held = [population.flat, alive, *memory.values(), *constants.values()]
         self.arguments: list[Any] = [*self.held, *_tensors(batch), *columns.values()]
+        decomposed = DECOMPOSED if population.flat.device.type == "cpu" else {BADDBMM: _baddbmm}
         try:
-            tracer = make_fx(update, DECOMPOSED, "fake", _allow_non_fake_inputs=True)
+            tracer = make_fx(update, decomposed, "fake", _allow_non_fake_inputs=True)
             self.graph = tracer(*self.arguments)
         except Exception as error:
-            raise CannotCompile(_reason(error)) from error
+            raise CannotCompile(reason(error)) from error
         alone = CORES > 1 and population.members == 1 and population.flat.device.type == "cpu"
         self.threads = 2 if alone and halve_products(self.graph) else 1
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What the compiler is asked for."""
+        on_device = OPTIONS if self.held[0].device.type == "cpu" else {}
+        return {**on_device, **(KEPT if self.precision == "bf16" else {})}
 
     @property
     def operations(self) -> int:
@@ -112,10 +124,10 @@ class Trace:
                 raise CannotCompile("a model, objective or optimizer holds a tensor of its members that is no buffer")
         try:
             with torch.no_grad():
-                made: Any = torch._inductor.compile(self.graph, self.arguments, OPTIONS)
+                made: Any = torch._inductor.compile(self.graph, self.arguments, self.options)
             return made
         except Exception as error:
-            raise CannotCompile(_reason(error)) from error
+            raise CannotCompile(reason(error)) from error
 
 
 def headers_apart(wanted: bool) -> AbstractContextManager[None]:
@@ -131,7 +143,9 @@ def compiled_update(
     memory: dict[str, Tensor],
     alive: Tensor,
     batch: Batch,
+    columns: Columns,
     since: int,
+    precision: str,
 ) -> Update:
     """The update of a cohort as a program, made when there is none yet for its structure and size.
 
@@ -144,12 +158,14 @@ def compiled_update(
     shapes = [(t.dtype, t.shape, t.stride(), t.device) for t in (*held, *_tensors(batch))]
     address = f"{structure} {shapes}"
     if address not in _programs:
-        trace = Trace(population, objective, optimizer, memory, alive, batch, since)
-        _programs[address] = trace.compiled(), trace.threads
+        trace = Trace(population, objective, optimizer, memory, alive, batch, columns, since, precision)
+        with tensor_cores(precision, population.flat.device):
+            _programs[address] = trace.compiled(), trace.threads
     program, wanted = _programs[address]
 
     def call(batch: Batch, columns: Columns) -> Float[Tensor, "member"]:
-        with torch.no_grad(), threads(min(wanted, cores_each())) if wanted > 1 else nullcontext():
+        cores = threads(min(wanted, cores_each())) if wanted > 1 else nullcontext()
+        with torch.no_grad(), cores, tensor_cores(precision, population.flat.device):
             return program(*held, *_tensors(batch), *columns.values())[0]
 
     return call
@@ -185,17 +201,9 @@ def _constants(population: Population) -> dict[str, Tensor]:
 
 
 def _tensors(batch: Batch) -> list[Tensor]:
-    weights = [] if batch.weights is None else [batch.weights]
-    return [batch.inputs, batch.targets, *weights, *batch.latents.values()]
-
-
-def _rebuilt(like: Batch, tensors: Iterator[Tensor]) -> Batch:
-    return Batch(
-        inputs=next(tensors),
-        targets=next(tensors),
-        weights=None if like.weights is None else next(tensors),
-        latents={name: next(tensors) for name in like.latents},
-    )
+    """Those of a batch; on a GPU laid out row by row, as views of a block or copies of them may come."""
+    tensors = batch.tensors()
+    return [t.contiguous() for t in tensors] if batch.inputs.is_cuda else tensors
 
 
 def _baddbmm(plus: Tensor, x: Tensor, w: Tensor, *, beta: float = 1.0, alpha: float = 1.0) -> Tensor:
@@ -212,9 +220,11 @@ def _bmm(x: Tensor, w: Tensor) -> Any:
     return torch.ops.aten.bmm(x.clone(memory_format=ROWS), w.clone(memory_format=ROWS))
 
 
-DECOMPOSED = {torch.ops.aten.baddbmm.default: _baddbmm, torch.ops.aten.bmm.default: _bmm}
+BADDBMM = torch.ops.aten.baddbmm.default
+DECOMPOSED = {BADDBMM: _baddbmm, torch.ops.aten.bmm.default: _bmm}
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
+    """The kind of an error and the first line of what it says."""
     lines = str(error).strip().splitlines()
     return f"{type(error).__name__}: {lines[0] if lines else 'no reason given'}"

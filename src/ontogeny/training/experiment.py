@@ -22,6 +22,7 @@ from ontogeny.training.compiled import SECONDS_TO_LOAD, headers_apart
 from ontogeny.training.footprint import Footprint, chunk_size, footprint
 from ontogeny.training.objectives import CrossEntropy, Objective
 from ontogeny.training.optimizers import Optimizer
+from ontogeny.training.precision import DTYPES
 from ontogeny.training.replay import Replay
 from ontogeny.training.steps import Steps, at, log_spaced
 
@@ -32,8 +33,6 @@ LEAST_TO_COMPILE = 20.0  # seconds of updates, below which it is not even looked
 DIGITS = 7  # bytes of an update's number in the labels of the losses
 
 _footprints: dict[Hashable, Footprint] = {}
-
-DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 
 class Training(Experiment):
@@ -52,7 +51,7 @@ class Training(Experiment):
     measures: tuple[Measure, ...] = ()
     at: Steps = log_spaced(40)
     examples: int | None = None
-    dtype: str = "float32"
+    dtype: str = "float32"  # of all numbers; or, of products alone, one of those that ontogeny.training.precision has
 
     def check(self) -> None:
         """Values that can work."""
@@ -64,6 +63,10 @@ class Training(Experiment):
             raise UserError(f"a batch of {self.batch} does not fit into {self.examples} examples: raise examples")
         if self.dtype not in DTYPES:
             raise UserError(f"no dtype {self.dtype!r}: known: {', '.join(DTYPES)}")
+
+    def in_precision(self, precision: str) -> "Training":
+        """Trained in this precision where it is float32 otherwise: what asks for another one needs it."""
+        return self.replace(dtype=precision) if self.dtype == "float32" else self
 
     def plan(self, rows: Sequence[Row], device: torch.device) -> list[list[int]]:
         """Rows that share a structure, in chunks whose activations fit the cache (CPU) or the memory (GPU)."""
@@ -196,8 +199,14 @@ class Training(Experiment):
         return Replay(self.open(rows, device), state_at)
 
     def open(self, rows: Sequence[Row], device: torch.device, compiled: bool = False) -> TrainingCohort:
-        """A population with a member for every row, before its first update."""
-        run: Training = stack([self.member(row) for row in rows], device=device)
+        """A population with a member for every row, before its first update.
+
+        Raises: `UserError` for tf32 on a CPU.
+        """
+        if self.dtype == "tf32" and device.type != "cuda":
+            raise UserError("tf32 is a precision of GPUs: use float32 or bf16 on a CPU")
+        members = [self.member(row) for row in rows]
+        run: Training = stack(members, device=device)
         streams = Streams(tuple(row["seed"] for row in rows), device=device)
         world = run.task.world(streams.of("world"))
         cohort = TrainingCohort(
@@ -207,10 +216,11 @@ class Training(Experiment):
             streams=streams,
             data=Data(run.task, world, streams, run.batch, run.examples, DTYPES[run.dtype]),
             objective=run.objective,
-            optimizer=run.optimizer,
+            optimizer=stack([member.optimizer for member in members]),  # its numbers are worked out on the CPU
             measures=run.measures,
             at=run.at,
             steps=run.steps,
+            precision=run.dtype,
         )
         if compiled:
             cohort.compile(structure(self.member(rows[0])))

@@ -52,7 +52,7 @@ def footprint(cohort: TrainingCohort) -> Footprint:
 def _drawn(cohort: TrainingCohort) -> list[Tensor]:
     batch = cohort.data.drawn
     assert batch is not None
-    return [v for v in (batch.inputs, batch.targets, batch.weights, *batch.latents.values()) if v is not None]
+    return batch.tensors()
 
 
 def chunk_size(one: Footprint, members: int, device: torch.device) -> int:

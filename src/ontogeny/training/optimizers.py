@@ -1,5 +1,6 @@
 """Optimizers on a population's table of parameters, with every hyper-parameter a member's own."""
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 import torch
@@ -139,6 +140,14 @@ class Adam(AdamW):
         """g = g + decay p, then Adam's update."""
         undecayed = {**of, "decay": torch.zeros_like(of["decay"])}
         super().update(parameters, gradient + parameters * of["decay"], memory, undecayed)
+
+
+def sent(columns: Sequence[Columns], device: torch.device) -> list[Columns]:
+    """The columns of several updates on a device, where they come as one table that nobody waits for."""
+    names = list(columns[0])
+    table = torch.stack([torch.cat([of[name] for name in names], 1).T for of in columns])
+    there = (table.pin_memory() if device.type == "cuda" else table).to(device, non_blocking=True)
+    return [{name: row[:, None] for name, row in zip(names, rows, strict=True)} for rows in there]
 
 
 def _power(base: Float[Tensor, "*member"], exponent: int) -> Float[Tensor, "*member"]:
