@@ -23,7 +23,7 @@ class Adder(nn.Module):
         self.task, self.ways = task, ways
         self.nothing = nn.Parameter(torch.zeros(len(ways), 1))
 
-    def forward(self, tokens):
+    def forward(self, tokens, since=0):
         task = self.task
         prompt = tokens[..., : task.operands * (task.digits + 1)].unflatten(-1, (task.operands, task.digits + 1))
         operands = number_of(prompt[..., :-1])
@@ -35,7 +35,7 @@ class Adder(nn.Module):
         written = task.write(operands, place)[..., -task.width - 1 : -1]
         laws = laws.gather(2, written[..., None].expand(laws.shape))
         before = torch.full((*operands.shape[:2], task.prompt_length - 1, task.shape.outputs), LOW)
-        return torch.cat([before, laws], 2)[:, :, : tokens.shape[-1]]
+        return torch.cat([before, laws], 2)[:, :, since : tokens.shape[-1]]
 
 
 def right(task, operands):

@@ -27,6 +27,9 @@ def test_identities_and_numpy(seed):
     squares = [7 * (positions**2).sum((1, 2)), 5 * (contexts**2).sum((1, 2)), (residual**2).sum((1, 2, 3))]
     np.testing.assert_allclose(parts.total, np.sum(squares, 0))
     np.testing.assert_allclose(parts.shares, (np.array(squares) / np.sum(squares, 0)).T)
+    for one, whole in zip(parts.each(), h, strict=True):
+        torch.testing.assert_close(one.positions, decompose([whole]).positions)
+        torch.testing.assert_close(one.shares, decompose([whole]).shares)
 
 
 def test_planted_positions_come_back_with_the_known_error(seed):

@@ -59,6 +59,7 @@ def sums(plain=FOUND, leading=NOTHING, tens=(FOUND[0], NEVER, NEVER), units=FOUN
         condition=("member", np.repeat(sc.CONDITIONS, 4)),
         order=("member", [123] * 16 + [321] * 4),
         randomised=("member", np.repeat([0, 1, 2, 3, 0], 4)),
+        steps=("member", np.repeat([800, 800, 400, 800, 400], 4)),
         seed=("member", list(range(1_000, 1_004)) * 5),
     )
 
@@ -126,6 +127,8 @@ def test_meaningless_tens_stay_at_chance():
     ds = sums()
     assert word("meaningless", ds) == "reproduced"
     assert word("meaningless", sums(tens=FOUND)) == "not reproduced"
+    late = (FOUND[0], [*NEVER[:4], 0.1], NEVER)  # after that condition's own end, at 400
+    assert word("meaningless", sums(tens=late)) == "reproduced"
     assert word("meaningless", sums(plain=NOTHING)) == "invalid"
 
 
@@ -167,12 +170,13 @@ def test_conflict_ratio_by_hand():
     assert judge(CLAIMS["mixing"], {"sorting": even}, "gpu").verdict == "reproduced"
 
 
-def test_conditions_are_one_population():
+def test_conditions_of_one_length_are_one_population():
     for name, experiment in sc.study.experiments("desk").items():
-        assert len(experiment.populations(experiment.factors.rows())) == 1, name
+        lengths = {row.get("steps") for row in experiment.factors.rows()}
+        assert len(experiment.populations(experiment.factors.rows())) == len(lengths), name
     rows = sc.addition().factors.rows()
-    assert len(rows) == 20
-    assert [(row["condition"], row["order"], row["randomised"]) for row in rows[::4]] == [
+    assert len(rows) == 30
+    assert [(row["condition"], row["order"], row["randomised"]) for row in rows[::6]] == [
         (sc.PLAIN, 123, 0),
         (sc.NO_LEADING, 123, 1),
         (sc.NO_TENS, 123, 2),

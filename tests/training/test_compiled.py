@@ -87,8 +87,10 @@ def test_cohorts_of_one_trace_share_a_program(monkeypatch):
     monkeypatch.setattr(compiled, "_programs", {})
     first = after(teacher(), [0, 1], 3, True)
     second = after(teacher(), [1, 2], 3, True)
+    longer = after(teacher(steps=30, at=every(7)), [1, 2], 3, True)
     assert len(compiled._programs) == 1
     assert torch.equal(first.population.flat[1], second.population.flat[0])
+    assert torch.equal(second.population.flat, longer.population.flat)
 
 
 class Peeking(Objective):

@@ -29,8 +29,8 @@ def sum_outputs(
     at: Checkpoint, task: MultiOperandAddition, tokens: Int[Tensor, "member sample position"]
 ) -> Float[Tensor, "member sample place option"]:
     """Outputs for every digit of the sum, by place, given the text before it as it is (teacher-forced)."""
-    outputs = at.population(tokens[..., :-2])[:, :, -task.width :]  # nothing follows the sum but its end
-    return task.by_place(outputs.mT).mT
+    before = tokens[..., :-2]  # nothing follows the sum but its end
+    return task.by_place(at.population(before, before.shape[-1] - task.width).mT).mT
 
 
 def standard_deviation(values: Float[Tensor, "*member sample"]) -> Float[Tensor, "*member"]:

@@ -43,7 +43,7 @@ class ComparisonSkills(Measure):
         asked = [task.deciding(streams.of(f"deciding {q}"), self.pairs, q) for q in places]
         asked += [task.contrast(streams.of(f"contrast {q}"), self.contrast, q) for q in places]
         asked.append(task.identical(streams.of("identical"), self.contrast))
-        outputs = at.population(torch.cat([batch.inputs for batch in asked], 1))[:, :, -1]
+        outputs = at.population(torch.cat([batch.inputs for batch in asked], 1), task.shape.since)[:, :, -1]
         guesses = outputs.argmax(-1).split([batch.inputs.shape[1] for batch in asked], 1)
         right = [
             average((guess == batch.targets[..., -1]).double()) for guess, batch in zip(guesses, asked, strict=True)

@@ -1,6 +1,6 @@
 """Context decomposition: hidden states as a mean, a part of the position, a part of the context, and a residual."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -22,6 +22,11 @@ class Decomposition:
     positions: Float[Tensor, "*lead position width"]
     contexts: Float[Tensor, "*lead context width"]
     total: Float[Tensor, "*lead"]
+
+    def each(self) -> Iterator["Decomposition"]:
+        """Those of all tensors along the first axis, one by one."""
+        for parts in zip(self.mean, self.positions, self.contexts, self.total, strict=True):
+            yield Decomposition(*parts)
 
     @property
     def shares(self) -> Float[Tensor, "*lead 3"]:

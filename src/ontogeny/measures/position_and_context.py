@@ -123,8 +123,7 @@ class HiddenGeometry(Measure):
             raise UserError(f"this measure reads topics: it needs TopicBigrams, got {type(task).__name__}")
         streams = at.streams.of("geometry")
         batch = task.contexts(at.world, streams, self.contexts)
-        as_is = decompose(self._chunks(at, batch.inputs, None))
-        mixed = decompose(self._chunks(at, batch.inputs, streams))
+        as_is, mixed = decompose(self._chunks(at, batch.inputs, streams)).each()
         times, width = as_is.positions.shape[-2:]
         orders = Streams((0,), device=streams.device).of("orders").permutation("order", (self.orders,), times)[0]
         some = torch.arange(0, self.contexts, 4, device=streams.device)
@@ -149,15 +148,13 @@ class HiddenGeometry(Measure):
         return found
 
     def _chunks(
-        self, at: Checkpoint, inputs: Int[Tensor, "member sample position"], shuffle: Streams | None
-    ) -> Iterator[Float[Tensor, "member layer sample position width"]]:
-        done = 0
-        for _, hidden in hidden_states(at.population, inputs, at_once=128):
-            later, done = hidden[:, :, :, 1:], done + 1
-            if shuffle is not None:
-                order = shuffle.permutation(f"positions.{done}", (later.shape[2],), later.shape[3])
-                later = torch.take_along_dim(later, order[:, None, ..., None], 3)
-            yield later
+        self, at: Checkpoint, inputs: Int[Tensor, "member sample position"], shuffle: Streams
+    ) -> Iterator[Float[Tensor, "2 member layer sample position width"]]:
+        """Hidden states as they are, and with the positions of every context in an order of its own."""
+        for done, (_, hidden) in enumerate(hidden_states(at.population, inputs, at_once=128), 1):
+            later = hidden[:, :, :, 1:]
+            order = shuffle.permutation(f"positions.{done}", (later.shape[2],), later.shape[3])
+            yield torch.stack([later, torch.take_along_dim(later, order[:, None, ..., None], 3)])
 
     def _excess(self, at: Checkpoint, task: TopicBigrams) -> Float[Tensor, "member"]:
         batch = at.batch("loss", max(16, self.contexts // 16))

@@ -14,14 +14,17 @@ itself: deeper, causal averaging alone makes positions smooth and few, in untrai
 What we see on the desk: the learned positions have a stable rank of 1.1, where untrained ones have over 8, and low
 frequencies have 0.99 of their spectrum; k-means finds the topics in the last layer (adjusted Rand index 0.82).
 Positions and contexts are nearly at right angles, mean |cos| 0.12, next to the untrained networks and to contexts
-rotated at random as well. Whether contexts of one topic are more alike than others by 0.05 is open over four seeds
-(0.10, from 0.04 on).
+rotated at random as well.
+
+Four seeds left two claims open: whether contexts of one topic are more alike than others by 0.05 (0.10, 95 % from 0.04
+to 0.16), and whether networks of random tokens are coherent (0.27, from 0.22 to 0.32, where 0.3 is asked). So there are
+seven now; nothing else about the two has changed.
 
 Whether networks that learned random tokens are coherent, mean |cos| over 0.3, is a claim of its own. It was the control
 of the others at first, and failed (0.27). But nothing says that such networks must be coherent, so it does not tell
 whether coherence would be seen; a tensor that is coherent by construction does.
 
-To vary it: `--seeds 8`, or `experiment(...)` below: more topics, longer contexts, noise 1 for sequences whose second
+To vary it: `--seeds 16`, or `experiment(...)` below: more topics, longer contexts, noise 1 for sequences whose second
 half is random. The decomposition takes any tensor of (group, position, width) in pieces:
 `ontogeny.measures.context_decomposition.decompose`; `ontogeny.measures.hidden_states.hidden_states_of` gives it that of
 a pretrained model, whose first position should be left out, being an outlier in most.
@@ -63,7 +66,7 @@ def experiment(
     batch: int = 32,
     steps: tuple[int, int] = (1_200, 600),
     contexts: int = 4_096,
-    seeds_: int = 4,
+    seeds_: int = 7,
 ) -> Training:
     """Transformers that learn the language, and others that learn random tokens for the second number of steps."""
     return Training(
@@ -260,7 +263,7 @@ def layers_figure(results: Mapping[str, xr.Dataset]) -> Figure:
 
 def scale(contexts: int, **changes: Any) -> dict[str, Any]:
     """The two experiments of a scale: networks, and the planted tensor."""
-    trial = Trial(factors=seeds(changes.get("seeds_", 4)), function=partial(planted, contexts=min(contexts, 512)))
+    trial = Trial(factors=seeds(changes.get("seeds_", 7)), function=partial(planted, contexts=min(contexts, 512)))
     return {"main": experiment(contexts=contexts, **changes), "planted": trial}
 
 
@@ -284,6 +287,7 @@ study = Study(
         "With shuffled positions their share is compared with its exact expectation, (1 - context share) / contexts.",
         "Rank is counted by the threshold of Gavish & Donoho, not by ScreeNOT.",
         "Positions start 20 times smaller than usual, as a table keeps most of what it starts with.",
+        "The learning rate falls along half a cosine after its rise.",
         "Reversed addition, whose positions the paper finds not to be smooth, is not part of this study, nor are the "
         "parts of the attention scores.",
     ],
@@ -291,7 +295,8 @@ study = Study(
         smoke=scale(64, tokens=12, length=16, width=16, heads=2, batch=4, steps=(3, 2), seeds_=2),
         desk=scale(4_096),
         gpu=scale(
-            8_192, topics=8, tokens=512, length=256, layers=6, width=256, heads=8, batch=64, steps=(20_000, 5_000)
+            8_192, topics=8, tokens=512, length=256, layers=6, width=256, heads=8, batch=64, steps=(20_000, 5_000),
+            seeds_=4,
         ),
     ),
     claims=[

@@ -21,15 +21,25 @@ depend on a leading digit, and the guessed units on a units digit, over what the
 written sums narrows. Then, for comparisons, how often pairs are right that a given place decides.
 
 What we see on the desk: the order of places and what drives it. Tens are learned after 200 to 400 updates; with the
-hundreds meaningless not within 900, in any network, and with the units meaningless after 0.75 to 1 times as many. When
-the tens come, the guessed hundreds depend on a leading digit about as the true ones do (0.73 to 1.08 of it, which is
-just too wide for the claim). Of comparisons, free pairs teach the first place 16 to 23 times sooner than the last;
-balanced ones teach all four within a factor of 5 in three networks of four and of 5.9 in all, so `parallel`, which asks
-every network for 5, is not reproduced.
+hundreds meaningless not within the run, and with the units meaningless after 0.75 to 1 times as many. When the tens
+come, the guessed hundreds depend on a leading digit about as the true ones do. Of comparisons, free pairs teach
+the first place 16 to 23 times sooner than the last; balanced ones teach all four side by side, but not within a factor
+of 5 in every network, so `parallel` is not reproduced.
 
-To vary it: `--seeds 8`, or `addition(...)` and `comparison(...)` below with more operands and digits, and a scratchpad;
-`MultiOperandAddition` writes sums in any order. In the paper the units are learned as well, by far the last: not within
-the steps of the desk. Sorting, where digits that contradict each other mix up numbers, is part of the gpu scale.
+The reason is not that some place is learned last. On balanced pairs most places are right in 0.6 to 0.8 of the pairs
+for some 300 updates, and waver by 0.1 from one look to the next, so it is chance when one of them first is at 0.75
+twice in a row. Asked about 1,000 pairs a place, networks of seeds 1 to 4 have ratios of 6.6, 6.7, 4.5 and 4.5; the
+slowest is the first place in one, the third in one and the last in two. Asked about 120 they have 6.6, 4.0, 6.6 and
+4.0.
+
+Four networks had left it open whether the hundreds depend on a leading digit as they should, within 25 % (0.90, 95 %
+from 0.73 to 1.08). So there are six now, asked about 2,000 sums instead of 600; and conditions of which nobody asks how
+long the tens take end after 400 updates.
+
+To vary it: `--seeds 12`, or `addition(...)` and `comparison(...)` below with more operands and digits, and a
+scratchpad; `MultiOperandAddition` writes sums in any order. In the paper the units are learned as well, by far the
+last: not within the steps of the desk. Sorting, where digits that contradict each other mix up numbers, is part of the
+gpu scale.
 """
 
 from collections.abc import Mapping
@@ -94,18 +104,22 @@ def addition(
     heads: int = 2,
     lr: float = 2e-3,
     batch: int = 128,
-    steps: int = 900,
+    steps: tuple[int, int] = (800, 400),
     measured: Steps = At(steps=(0, 25, 50, 75, 100, 150, 200, 250, 300, 350, 400, 600)),
-    items: int = 600,
-    seeds_: int = 4,
+    items: int = 2_000,
+    seeds_: int = 6,
 ) -> Training:
-    """Transformers that learn to add: plainly, with one digit of the sum meaningless, and with units written first."""
+    """Transformers that learn to add: plainly, with one digit of the sum meaningless, and with units written first.
+
+    The second number of steps is for the two conditions of which nobody asks how long the tens take.
+    """
     last = digits + 1
     plain = int("".join(str(i + 1) for i in range(last)))
     conditions = zipped(
         condition=CONDITIONS,
         order=(plain,) * 4 + (int(str(plain)[::-1]),),
         randomised=(0, 1, last - 1, last, 0),
+        steps=(steps[0], steps[0], steps[1], steps[0], steps[1]),
     )
     return Training(
         factors=conditions * seeds(seeds_),
@@ -119,11 +133,11 @@ def addition(
         model=model(layers, width, heads),
         optimizer=optimizer(lr),
         batch=batch,
-        steps=steps,
+        steps=factor("steps"),
         measures=(
             PlaceErrors(items=items),
             UnitsInformation(contexts=items // 30),
-            WrittenSums(items=items // 6),
+            WrittenSums(items=items // 10),
         ),
         at=measured,
     )
@@ -139,7 +153,7 @@ def comparison(
     batch: int = 128,
     steps: int = 600,
     measured: Steps = At(steps=tuple(round(20 * 30 ** (i / 27)) for i in range(28))),
-    pairs: int = 120,
+    pairs: int = 1_000,
     seeds_: int = 4,
 ) -> Training:
     """Transformers that learn to compare, from balanced pairs and from free ones."""
@@ -150,7 +164,7 @@ def comparison(
         optimizer=optimizer(lr),
         batch=batch,
         steps=steps,
-        measures=(ComparisonSkills(pairs=pairs, contrast=pairs // 4),),
+        measures=(ComparisonSkills(pairs=pairs, contrast=pairs // 10),),
         at=measured,
     )
 
@@ -200,7 +214,7 @@ def tens_time(ds: xr.Dataset) -> xr.DataArray:
 
 def doublings(ds: xr.Dataset, condition: str) -> xr.DataArray:
     """How many times the time to the tens doubles from plain training to a condition, seed by seed."""
-    times = tens_time(ds).drop_vars(["order", "randomised"]).to_dataset(name="time")
+    times = tens_time(ds).drop_vars(["order", "randomised", "steps"]).to_dataset(name="time")
     by_seed = unfold(times).time
     ratio = by_seed.sel(condition=condition, drop=True) / by_seed.sel(condition=PLAIN, drop=True)
     return ratio.copy(data=np.log2(ratio.values))
@@ -245,9 +259,9 @@ def informed_at_start(ds: xr.Dataset) -> xr.DataArray:
 
 
 def tens_off_chance(ds: xr.Dataset) -> xr.DataArray:
-    """The error at the tens less that of a blind guess, at the end."""
-    last = ds.isel(step=-1).sel(place="tens", drop=True)
-    return last.place_error - last.constant_error
+    """The error at the tens less that of a blind guess, at each network's own end."""
+    excess = (ds.place_error - ds.constant_error).sel(place="tens", drop=True)
+    return excess.sel(step=ds.steps, drop=True).drop_vars("step", errors="ignore")
 
 
 def place_times(ds: xr.Dataset) -> xr.DataArray:
@@ -361,7 +375,7 @@ def comparison_figure(results: Mapping[str, xr.Dataset]) -> Figure:
     )
 
 
-LARGE: dict[str, Any] = dict(layers=6, width=384, heads=6, lr=1e-3, batch=512)
+LARGE: dict[str, Any] = dict(layers=6, width=384, heads=6, lr=1e-3, batch=512, seeds_=4)
 SMALL: dict[str, Any] = dict(layers=1, width=16, heads=2, batch=8, seeds_=2)
 
 study = Study(
@@ -373,24 +387,24 @@ study = Study(
     ),
     family="reasoning",
     differs=[
-        "On the desk four operands of two digits and 900 updates of networks of two layers, width 64; the paper adds "
+        "On the desk four operands of two digits, up to 800 updates, networks of two layers, width 64; the paper adds "
         "three digits over 800,000 updates of six layers, width 384.",
         "Numbers are padded with zeros, data is always fresh, and there is no dropout.",
         "Only the sum (the relation, the sorted list) and its end count in the loss.",
-        "What units tell is measured with all other digits known, by writing each of the ten digits.",
+        "What units tell is measured with all other digits known, by writing each of the ten digits, in 66 sums.",
         "Scratchpads can be asked for, and are not run; multiplication, word problems and language models are left "
         "out.",
         "Weights are float32 at gpu scale too.",
     ],
     scales=dict(
         smoke={
-            "addition": addition(operands=2, digits=1, steps=20, measured=At(steps=(0, 10)), items=60, **SMALL),
+            "addition": addition(operands=2, digits=1, steps=(20, 10), measured=At(steps=(0, 10)), items=60, **SMALL),
             "comparison": comparison(digits=2, steps=20, measured=At(steps=(5, 10)), pairs=20, **SMALL),
             "sorting": sorting(steps=4, measured=At(steps=(0,)), items=20, **SMALL),
         },
         desk={"addition": addition(), "comparison": comparison()},
         gpu={
-            "addition": addition(digits=3, steps=60_000, measured=log_spaced(40), items=3_000, **LARGE),
+            "addition": addition(digits=3, steps=(60_000, 60_000), measured=log_spaced(40), items=3_000, **LARGE),
             "comparison": comparison(steps=10_000, measured=log_spaced(28), pairs=1_000, **LARGE),
             "sorting": sorting(),
         },

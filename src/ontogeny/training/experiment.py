@@ -119,8 +119,12 @@ class Training(Experiment):
         return change is not None and sum(change.saved) / workers > change.seconds
 
     def _shapes(self, cohorts: Sequence[Sequence[Row]]) -> dict[tuple[str, int], Sequence[Row]]:
-        """A cohort of every structure and size."""
-        return {(structure(self.member(rows[0])), len(rows)): rows for rows in cohorts}
+        """A cohort of every structure and size, as far as their updates differ."""
+        return {(self._updates(rows[0]), len(rows)): rows for rows in cohorts}
+
+    def _updates(self, row: Row) -> str:
+        """What members share whose updates are the same operations: not how many they make, nor what is measured."""
+        return structure(self.member(row).replace(steps=1, at=at(), measures=()))
 
     def _timed(
         self,
@@ -152,8 +156,8 @@ class Training(Experiment):
 
     def _key(self, rows: Sequence[Row], device: torch.device, looks: bool) -> tuple[str, int, str]:
         """What cohorts share that cost alike: all but how long they are trained and when they are measured."""
-        member = self.member(rows[0]).replace(steps=1, at=at())
-        return structure(member if looks else member.replace(measures=())), len(rows), device.type
+        same = structure(self.member(rows[0]).replace(steps=1, at=at())) if looks else self._updates(rows[0])
+        return same, len(rows), device.type
 
     def _footprint(self, row: Row, device: torch.device) -> Footprint:
         """What a member of this structure needs, found out once."""
@@ -223,7 +227,7 @@ class Training(Experiment):
             precision=run.dtype,
         )
         if compiled:
-            cohort.compile(structure(self.member(rows[0])))
+            cohort.compile(self._updates(rows[0]))
         return cohort
 
     def _network(self, streams: Streams) -> nn.Module:
