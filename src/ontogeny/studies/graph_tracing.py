@@ -306,8 +306,9 @@ def curves_figure(results: Mapping[str, xr.Dataset]) -> Figure:
         *mean_and_range(fit_over_time(ds, step=0), "untrained", "grey", "time"),
     ]
     if np.isfinite(smoothing):
-        middle.append(Rule(y=smoothing, label="moving average of the words"))
-    right: list[Mark] = [Rule(y=1.0, label="no matter where")]
+        ends, whole = ds.time.values[[0, -1]], "moving average of the words"
+        middle.append(Line(ends, [smoothing, smoothing], name=whole, colour=category(5), dash="dash"))
+    right: list[Mark] = [Rule(y=1.0)]
     for i, name in enumerate((*SMALL, LARGE)):
         energy = best_layer(ds, ds.energy.sel(estimate="pooled")).isel(step=-1).sel(graph=name)
         right += mean_and_range(energy, name, category(i), "time")
@@ -316,11 +317,12 @@ def curves_figure(results: Mapping[str, xr.Dataset]) -> Figure:
         "As the walk grows, words are predicted by the graph, and are alike as the graph has them",
         [
             Panel("Probability on fresh neighbours", x=x, y=Axis("mass", limits=(0.0, 1.0)), marks=left),
-            Panel("Similarities that the graph explains", x=x, y=Axis("R²", limits=(0.0, 1.0)), marks=middle),
+            Panel("What the graph explains", x=x, y=Axis("R²", limits=(0.0, 1.0)), marks=middle),
             Panel("Neighbours over all pairs", x=x, y=Axis("Dirichlet energy"), marks=right),
         ],
         caption="Mean over seeds, with a band from the least to the greatest. Dashed: what counting the steps so far "
-        "predicts. Fit and energy of node means without what belongs to the words, over walks that the layer was not "
+        "predicts, the fit of a moving average over the whole walk, and the energy where no graph matters. Fit of "
+        "similarities and energy of node means without what belongs to the words, over walks that the layer was not "
         "chosen on; the fit is the mean of the two small graphs. The torus is not among the graphs of training.",
     )
 
