@@ -44,6 +44,21 @@ def test_alone_and_in_company_and_conditions():
     assert (together["context_alignment"].values[:, 0] != together["context_alignment"].values[:, 1]).all()
 
 
+def test_words_in_conflict_are_told_to_mean_what_they_always_do():
+    class Listener(Words):
+        """The same, which keeps what it reads."""
+
+        def forward(self, inputs):
+            read.append(inputs)
+            return super().forward(inputs)
+
+    read: list[torch.Tensor] = []
+    MEASURE(checkpoint(Population(Listener())))
+    inputs = torch.cat(read, 1)
+    assert torch.equal(inputs[0, :, 0], torch.tensor([12] * 48 + [13] * 48))
+    assert inputs[:, 48:, 1:].max() == 8  # the first nine tokens
+
+
 def test_a_stream_that_holds_the_graph_is_aligned():
     class Places(Words):
         """A stream in which a token stands where its node does, by the names the walks have."""

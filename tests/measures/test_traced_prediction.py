@@ -6,7 +6,7 @@ from walkers import checkpoint, transformers
 
 from ontogeny.errors import UserError
 from ontogeny.measures.contract import Checkpoint
-from ontogeny.measures.traced_prediction import CUTS, TracedPrediction, held_out, tracing
+from ontogeny.measures.traced_prediction import CUTS, TracedPrediction, cuts, held_out, tracing
 from ontogeny.streams import Streams
 from ontogeny.tasks.graphs import Circulant, Grid
 from ontogeny.tasks.markov_mixture import MarkovMixture
@@ -38,6 +38,26 @@ def test_cuts_change_what_they_should():
     assert torch.equal(cut["induction heads"], cut["nothing"])
     assert torch.equal(cut["other heads"], cut["nothing"])
     assert not torch.equal(cut["token before"], cut["nothing"])
+
+
+def test_other_heads_are_those_that_do_nothing_of_the_kind(monkeypatch):
+    at = checkpoint(transformers())
+    induction = torch.tensor([[0.5, 0.0], [0.0, 0.2]]).expand(3, -1, -1)
+    previous = torch.tensor([[0.0, 0.0], [0.9, 0.0]]).repeat(3, 1, 1)
+    previous[2] = 0.9  # no other heads in the last member
+    monkeypatch.setattr("ontogeny.measures.traced_prediction.head_scores", lambda *_: (induction, previous))
+    edits, enough, _ = cuts(at, Circulant(), 10)
+    assert enough.tolist() == [True, True, False]
+    z = torch.randn(3, 10, 41, 2, 8, generator=torch.Generator().manual_seed(1))
+
+    def kept(cut, layer):
+        return (edits[cut][f"blocks.{layer}.attn.hook_z"](z) == z).all(-1).all(1).all(1)
+
+    assert torch.equal(kept("induction heads", 0), torch.tensor([[False, True]] * 3))
+    assert torch.equal(kept("token before", 1)[:2], torch.tensor([[False, True]] * 2))
+    # One head induces, one looks back, and one does a little of it: the fourth is the other one.
+    both = torch.cat([kept("other heads", 0), kept("other heads", 1)], 1)
+    assert both.tolist() == [[True, False, True, True]] * 2 + [[True] * 4]
 
 
 def test_alone_and_in_company_and_held_out_walks_stay():

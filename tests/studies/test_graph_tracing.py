@@ -98,7 +98,8 @@ def verdict(claim, ds):
 
 
 FIRST = ["induction", "traces", "traces-unseen", "graph-is-there", "graph-is-there-aligned", "graph-like",
-         "energy-falls", "geometry-first", "learned", "not-just-smoothing", "dissociation", "token-before"]  # fmt: skip
+         "energy-falls", "geometry-first", "learned", "not-just-smoothing", "not-just-smoothing-aligned",
+         "dissociation", "token-before"]  # fmt: skip
 
 
 @pytest.mark.parametrize("claim", [*FIRST, "induction-heads"])
@@ -143,15 +144,20 @@ def test_controls_that_show_a_graph_where_there_is_none():
 def test_claims_turn():
     ds = drawn()
     assert verdict("not-just-smoothing", drawn(smoothed=put(ds.smoothed_fit, 0.9, share=0.5))) == "not reproduced"
+    aligned = put(ds.smoothed_fit, 0.9, share=0.5, estimate="aligned")
+    assert verdict("not-just-smoothing", drawn(smoothed=aligned)) == "reproduced"
+    assert verdict("not-just-smoothing-aligned", drawn(smoothed=aligned)) == "not reproduced"
     assert verdict("graph-like", drawn(score=put(ds.energy_score, 1.0, graph=gt.LARGE))) == "not reproduced"
     assert verdict("energy-falls", drawn(energy=0 * ds.energy + 0.6)) == "not reproduced"
     late = xr.DataArray(np.clip(np.log(np.array(TIMES) / 40), 0, None), dims="time", coords={"time": list(TIMES)})
     assert verdict("geometry-first", drawn(fit=0 * ds.graph_fit + 0.1 + 0.5 * late)) == "not reproduced"
     assert verdict("traces", drawn(cut=put(ds.cut_fresh_mass, 0.6, cut="token before"))) == "invalid"
     assert verdict("induction-heads", drawn(cut=put(ds.cut_fresh_mass, 0.5, cut="other heads"))) == "invalid"
-    # Networks without other heads drop out of the control.
-    none = ds.cut_fresh_mass.where((ds.cut_fresh_mass.cut != "other heads") | (ds.seed > 0))
-    assert verdict("induction-heads", drawn(cut=none)) == "reproduced"
+    assert verdict("token-before", drawn(condition=put(ds.condition_fit, 0.4, condition="other heads"))) == "invalid"
+    # Networks without other heads drop out of the controls, and it does not do that none is left.
+    for spared, settled in ((0, "reproduced"), (3, "invalid")):
+        none = ds.cut_fresh_mass.where((ds.cut_fresh_mass.cut != "other heads") | (ds.seed > spared))
+        assert {verdict(claim, drawn(cut=none)) for claim in ("induction-heads", "token-before")} == {settled}
 
 
 def test_networks_that_do_not_induce_settle_nothing():

@@ -76,6 +76,13 @@ def test_names_are_uniform_and_can_be_given(seed):
     assert given[0, :, 0].unique().numel() > 3
 
 
+def test_the_mode_can_be_told_against_the_graph(seed):
+    told, meant = (TASK.traces(Circulant(), Streams((seed,)), 20, semantic=semantic) for semantic in (False, True))
+    assert (told.inputs[..., 0] == 16).all()
+    assert (meant.inputs[..., 0] == 17).all()
+    assert torch.equal(told.inputs[..., 1:], meant.inputs[..., 1:])
+
+
 def test_a_member_is_the_same_alone_and_a_block_is_its_steps(seed):
     seeds = (seed, seed + 1, seed + 2)
     world, batch = drawn(seeds, 32)

@@ -6,7 +6,7 @@ import torch
 from ontogeny.errors import UserError
 from ontogeny.parts import stack
 from ontogeny.training.optimizers import SGD, Adam, AdamW, SignDescent
-from ontogeny.training.schedules import Constant, Cosine, Warmup
+from ontogeny.training.schedules import Constant, Cosine, Warmup, WarmupStableDecay
 
 MEMBERS, WIDTH, STEPS = 3, 48, 12
 RATES = (0.1, 0.01, 0.003)
@@ -109,6 +109,9 @@ def test_schedules_against_torch():
         optimizer.step()
         reference.step()
         assert float(ours(update)) == pytest.approx(reference.get_last_lr()[0], rel=1e-6)
+    # Two updates of rise, the full rate to the seventh, and a line over the last three.
+    line = [float(WarmupStableDecay(updates=10, warmup=2)(update)) for update in range(1, 11)]
+    assert line == pytest.approx([0.5, 1, 1, 1, 1, 1, 1, 2 / 3, 1 / 3, 0.0])
 
 
 def test_a_negative_rate_is_refused():

@@ -28,7 +28,8 @@ class SemanticConflict(Measure):
       visited every node of `spectral_alignment` with the context's graph, of the node means as they are (names
       included) in the second half of the walk, and the 95 % point of the same for relabelled graphs.
 
-    `words` are `neutral`, any tokens in any places, or `conflict`, the first tokens of a semantic ring in any order;
+    `words` are `neutral`, any tokens in any places, or `conflict`: the first tokens of a semantic ring in any order, in
+    the mode that says that they mean what they always do;
     `components` are the first and second principal component, or the third to fifth. NaN where no walk visited all.
     """
 
@@ -40,7 +41,7 @@ class SemanticConflict(Measure):
         task, streams = tracing(at), at.streams.of("conflict")
         found, nulls = [], []
         for names in (None, range(self.graph.nodes)):
-            walks = task.traces(self.graph, streams, self.samples, names=names)
+            walks = task.traces(self.graph, streams, self.samples, names=names, semantic=names is not None)
             hidden = torch.cat([h for _, h in hidden_states(at.population, walks.inputs, at_once=32)], 2)
             here, null = self._alignment(hidden[:, 1:], walks, task.length)
             found.append(here)

@@ -24,7 +24,7 @@ from ontogeny.tasks.graph_walks import Walks
 from ontogeny.tasks.graphs import Graph
 
 HALVES = ("choose", "read")  # of the walks: one to choose a layer on, one to read it
-CONDITIONS = ("as it is", "shuffled", "relabelled", "induction heads", "token before")
+CONDITIONS = ("as it is", "shuffled", "relabelled", "induction heads", "other heads", "token before")
 SMOOTHINGS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 ESTIMATES = ("pooled", "aligned")  # distances averaged over walks, or distances of the averages over walks
 FEWEST = 3  # walks that a pair of nodes must be seen in to have a distance
@@ -108,7 +108,8 @@ class TracedGeometry(Measure):
     - `energy`, `energy_score`: the Dirichlet energy of the same, and how many standard deviations it lies above that of
       relabelled graphs; `raw_energy`, `raw_energy_score` with the names left in.
     - `condition_fit`, `condition_null` `[member, condition, graph, layer, half, estimate]` at the last time: as it is,
-      with the steps shuffled, with the nodes relabelled in every walk, and with heads cut as in `TracedPrediction`.
+      with the steps shuffled, with the nodes relabelled in every walk, and with heads cut as in `TracedPrediction`; a
+      member without other heads has what it has as it is.
     - `smoothed_fit` `[member, graph, share, half, estimate]`: of moving averages of the embeddings, at the last time.
     - `node_map` `[member, graph, time, layer, node, axis]`: the two main axes of the aligned means without names,
       of both halves; NaN for nodes that a smaller graph has not.

@@ -18,7 +18,8 @@ from ontogeny.tasks.graph_walks import GraphTracing, Walks
 from ontogeny.tasks.graphs import Graph
 from ontogeny.tasks.walk_predictors import visited_before, walked_before
 
-INDUCES = 0.3  # of a head's attention, beyond what is even
+WORKS = 0.3  # of a head's attention, beyond what is even where it induces
+RESTS = 0.1  # heads between the two do some of the work, and tell nothing as a control
 SHARES = "blocks.*.attn.shift.hook_share"
 CUTS = ("nothing", "induction heads", "other heads", "token before")
 
@@ -54,17 +55,19 @@ def cuts(
     """What each of `CUTS` edits, which members have other heads, and the scores it was told by.
 
     Cutting the token before sets the shares of shifted keys to 0, and takes the means of the heads that look at it.
+    Other heads are those that do neither, with both scores under 0.1.
     """
     walks = held_out(at, "scores", graph, samples)
     induction, previous = head_scores(at.population, walks)
     means = mean_writes(at.population, walks.inputs).mean(2, keepdim=True)
-    chosen = induction > INDUCES
-    others, enough = matched_heads(at.streams, chosen, chosen, 1), ~chosen.flatten(1).all(1)
+    induces, looks_back = induction > WORKS, previous > WORKS
+    busy = (induction > RESTS) | (previous > RESTS)
+    others, enough = matched_heads(at.streams, induces, busy, 1), ~busy.flatten(1).all(1)
     edits = {
         "nothing": {},
-        "induction heads": ablated(at.population, chosen[:, None], means),
+        "induction heads": ablated(at.population, induces[:, None], means),
         "other heads": ablated(at.population, others, means),
-        "token before": {**ablated(at.population, previous[:, None] > INDUCES, means), SHARES: torch.zeros_like},
+        "token before": {**ablated(at.population, looks_back[:, None], means), SHARES: torch.zeros_like},
     }
     return edits, enough, {"induction_score": induction, "previous_token_score": previous}
 
@@ -80,7 +83,8 @@ class TracedPrediction(Measure):
       members that have none; all of them where there are fewer than induce.
     - `induction_score`, `previous_token_score` `[member, layer, head]`, on the first of the graphs.
 
-    Induction heads are those with a score over 0.3. Needs a network with shifted keys.
+    Induction heads, and heads that look at the token before, are those with a score over 0.3; other heads have both
+    under 0.1. Needs a network with shifted keys.
     """
 
     graphs: Mapping[str, Graph]

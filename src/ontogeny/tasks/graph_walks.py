@@ -133,10 +133,12 @@ class GraphTracing(Task):
         size: int,
         *,
         names: Sequence[int] | None = None,
+        semantic: bool = False,
     ) -> Walks:
         """`size` walks a member in the mode of fresh names, on any graph, trained on or not.
 
-        With `names` the nodes are called by just these tokens in every sequence, in an order drawn each time.
+        With `names` the nodes are called by just these tokens in every sequence, in an order drawn each time. Where
+        `semantic`, the other mode is told, which holds out the fixed graph that these walks are not on.
         """
         edges = graph.draw(streams.of("edges"))
         kinds, nodes = edges.shape[1:3]
@@ -148,7 +150,7 @@ class GraphTracing(Task):
         )
         called = pool[streams.permutation("names", (size,), len(pool))][..., :nodes]
         world = Graphs(edges, *neighbours_of(edges), torch.ones(len(edges), kinds))
-        walks = self._walk(world, streams, which, called, self.context_mode)
+        walks = self._walk(world, streams, which, called, self.context_mode + semantic)
         steps = (walks[..., 1:-1, None] == called[:, :, None]).long().argmax(-1)
         members = torch.arange(len(edges), device=which.device)[:, None]
         return Walks(walks[..., :-1], steps, called, edges[members, which])

@@ -52,3 +52,20 @@ class Cosine(Schedule):
         along = ((update - warmup) / (total - warmup).clamp_min(1.0)).clamp(0.0, 1.0)
         fall = floor + (1.0 - floor) * 0.5 * (1.0 + torch.cos(math.pi * along))
         return torch.where(torch.as_tensor(update) < warmup, update / warmup.clamp_min(1.0), fall)
+
+
+class WarmupStableDecay(Schedule):
+    """Linear rise over `warmup`, then the full rate, and over the last `share` of `updates` a line down to 0."""
+
+    updates: PerMember
+    warmup: PerMember = 0.0
+    share: PerMember = 0.3
+
+    def __call__(self, update: int) -> float | Float[Tensor, "*member"]:
+        """min(u / warmup, 1, (updates - u) / (share updates)), not below 0."""
+        total, warmup, share = (
+            torch.as_tensor(v, dtype=torch.float64) for v in (self.updates, self.warmup, self.share)
+        )
+        rise = update / warmup.clamp_min(1.0)
+        fall = (total - update) / (share * total).clamp_min(1.0)
+        return torch.minimum(rise, fall).clamp(0.0, 1.0)
