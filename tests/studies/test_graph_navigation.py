@@ -105,6 +105,10 @@ def test_order_of_learning_by_hand():
     ds = masses([early, late, early, never, late], [late, early, early, never, never])
     assert nav.learning_gap(ds).values == pytest.approx([75, -75, 0, np.nan, 1e9], nan_ok=True)
     assert nav.plans_strictly_later(ds).values == pytest.approx([1, 0, 0, np.nan, 1], nan_ok=True)
+    # Beyond a chance of .8 the masses .2, .9, .97 and .98 are -3, .5, .85 and .9: learned at 100, not at 25.
+    known = masses([early], [[0.2, 0.9, 0.97, 0.981]]).assign(goal_chance=(("member", "step"), [[0.8] * 4]))
+    assert nav.learning_gap(known).values == pytest.approx([0])
+    assert nav.learning_gap_beyond_chance(known).values == pytest.approx([75])
     free = dict(cap=("member", [99] * 4), positions=("member", ["none"] * 4))
     three = masses([early] * 4, [late, late, late, early]).assign_coords(free)
     two = masses([early] * 4, [late, late, early, early]).assign_coords(free)
@@ -124,6 +128,9 @@ def test_rank_with_temperature_by_hand():
     values = xr.DataArray(np.array(rows, float)[:, None], dims=("member", "step", "temperature"))
     rho = nav.rank_with_temperature(values.assign_coords(temperature=heat)).values
     assert rho == pytest.approx([1, 1 - 12 / 210, -1, 0])
+    # Up to 1: 2, 1, 3, 4 has one swap, 1 - 6 * 2 / 60.
+    cooler = nav.rank_with_temperature(values.assign_coords(temperature=heat), most=1.0).values
+    assert cooler == pytest.approx([1, 0.8, -1, 0])
 
 
 def found_by_the_law(temperature, seeds, samples=32):
