@@ -1,12 +1,15 @@
 """Oracles: networks that are the law of the task, with faults of a known size, and random walks one by one."""
 
+import dataclasses
+
 import networkx as nx
 import pytest
 import torch
-from navigators import look, plain_generate
+from navigators import Navigator, look, plain_generate
 
 from ontogeny.measures import navigation
 from ontogeny.measures.navigation import Navigation, StepMass, blind_stitcher
+from ontogeny.models.population import Population
 from ontogeny.streams import Streams
 from ontogeny.tasks.dag_navigation import DAGNavigation
 from ontogeny.tasks.random_dag import Layered
@@ -41,6 +44,37 @@ def test_step_masses_of_known_faults():
     found = StepMass(samples=64)(look(TASK, blunders=0.3, lost=0.2))
     torch.testing.assert_close(found["edge_mass"].values, torch.full((2,), 0.5, dtype=torch.float64))
     torch.testing.assert_close(found["goal_mass"].values, torch.ones(2, dtype=torch.float64))
+
+
+class Edges(Navigator):
+    """Knows the edges and no goals: all nodes that an edge leads to are alike."""
+
+    def forward(self, tokens):
+        nodes = self.task.graph.nodes
+        member = torch.arange(tokens.shape[0])[:, None, None]
+        ways = self.world.edges[member, tokens.clamp_max(nodes - 1)].double()
+        law = torch.cat([ways, torch.zeros(*tokens.shape, self.task.shape.outputs - nodes, dtype=ways.dtype)], -1)
+        return (law + 1e-30).log()
+
+
+def test_a_network_without_goals_has_the_goal_mass_of_chance():
+    at = look(TASK)
+    known = dataclasses.replace(at, population=Population(Edges(TASK, at.world)))
+    found = StepMass(samples=64)(known)
+    torch.testing.assert_close(found["edge_mass"].values, torch.ones(2, dtype=torch.float64))
+    torch.testing.assert_close(found["goal_mass"].values, found["goal_chance"].values)
+    assert (found["goal_chance"].values < 0.95).all()
+    # By hand, step by step along the same paths.
+    batch = at.batch("step mass", 64)
+    share = []
+    for row, edges in zip(
+        batch.inputs[0].tolist(), (batch.latents["edges"] * batch.latents["stepwise"])[0], strict=True
+    ):
+        for here in row[2 : 2 + int(edges)]:
+            ways = at.world.edges[0, here].nonzero()[:, 0].tolist()
+            leading = [v for v in ways if v == row[1] or at.world.reachable[0, v, row[1]]]
+            share.append(len(leading) / len(ways))
+    assert found["goal_chance"].values[0].item() == pytest.approx(sum(share) / len(share))
 
 
 def test_step_mass_by_hand():

@@ -2,13 +2,16 @@
 
 import numpy as np
 import pytest
+import torch
 import xarray as xr
 
 from ontogeny.judging import judge
 from ontogeny.locate import find
 from ontogeny.run import prepare, run
 from ontogeny.store import load
+from ontogeny.streams import Streams
 from ontogeny.studies import graph_navigation as nav
+from ontogeny.tasks.dag_navigation import DAGNavigation, paths_of, pick_pairs
 
 
 class Nobody:
@@ -102,6 +105,10 @@ def test_order_of_learning_by_hand():
     ds = masses([early, late, early, never, late], [late, early, early, never, never])
     assert nav.learning_gap(ds).values == pytest.approx([75, -75, 0, np.nan, 1e9], nan_ok=True)
     assert nav.plans_strictly_later(ds).values == pytest.approx([1, 0, 0, np.nan, 1], nan_ok=True)
+    # Beyond a chance of .8 the masses .2, .9, .97 and .98 are -3, .5, .85 and .9: learned at 100, not at 25.
+    known = masses([early], [[0.2, 0.9, 0.97, 0.981]]).assign(goal_chance=(("member", "step"), [[0.8] * 4]))
+    assert nav.learning_gap(known).values == pytest.approx([0])
+    assert nav.learning_gap_beyond_chance(known).values == pytest.approx([75])
     free = dict(cap=("member", [99] * 4), positions=("member", ["none"] * 4))
     three = masses([early] * 4, [late, late, late, early]).assign_coords(free)
     two = masses([early] * 4, [late, late, early, early]).assign_coords(free)
@@ -121,6 +128,39 @@ def test_rank_with_temperature_by_hand():
     values = xr.DataArray(np.array(rows, float)[:, None], dims=("member", "step", "temperature"))
     rho = nav.rank_with_temperature(values.assign_coords(temperature=heat)).values
     assert rho == pytest.approx([1, 1 - 12 / 210, -1, 0])
+    # Up to 1: 2, 1, 3, 4 has one swap, 1 - 6 * 2 / 60.
+    cooler = nav.rank_with_temperature(values.assign_coords(temperature=heat), most=1.0).values
+    assert cooler == pytest.approx([1, 0.8, -1, 0])
+
+
+def found_by_the_law(temperature, seeds, samples=32):
+    """Expected diversity of networks that are the law of the task, a value a member, from the chance of every path."""
+    task = DAGNavigation(graph=nav.LAYERED, longest=7, cap=nav.NO_CAP)
+    world = task.world(Streams(seeds))
+    start, goal, there = pick_pairs(Streams(seeds), world.held_out & world.reachable & (world.paths > 1), 128)
+    count = paths_of(world, start, goal)
+    most = int(count[there].max())
+    rank = torch.arange(most, dtype=torch.float64).repeat(1, 128).expand(len(seeds), -1)
+    at, goals = (t.repeat_interleave(most, -1) for t in (start, goal))
+    chance = torch.ones_like(rank)
+    for i, node in enumerate(task.nth_path(world, at, goals, rank).unbind(-1)):
+        moves = node < task.graph.nodes
+        ways = task.next_node(world, at, goals, i).nan_to_num()
+        ways = torch.where(ways > 0, ways ** (1 / temperature), 0.0)
+        step = (ways / ways.sum(-1, keepdim=True)).gather(-1, node.where(moves, 0)[..., None])[..., 0]
+        chance, at = chance * step.where(moves, 1.0), torch.where(moves, node, at)
+    chance = chance.where(rank < count.repeat_interleave(most, -1), 0.0).unflatten(1, (128, most))
+    torch.testing.assert_close(chance.sum(-1)[there], torch.ones_like(count[there]))
+    share = (1 - (1 - chance) ** samples).sum(-1) / count.clamp(1, samples)
+    return [float(mine[real].mean()) for mine, real in zip(share, there, strict=True)]
+
+
+def test_a_network_that_is_the_law_finds_most_paths_at_a_temperature_of_1(seed):
+    found = np.array([found_by_the_law(t, (seed, seed + 100)) for t in nav.CLAIMED]).T[:, None]
+    values = xr.DataArray(found, dims=("member", "step", "temperature")).assign_coords(temperature=list(nav.CLAIMED))
+    assert (found.argmax(-1) == nav.CLAIMED.index(1.0)).all()
+    # At best ranks 1, 2, 3, 6, 4, 5, which is 1 - 6 * 6 / 210: a claim of 0.9 asks for networks that are not the law.
+    assert (nav.rank_with_temperature(values) <= 1 - 36 / 210 + 1e-9).all()
 
 
 def test_smoke_scale_runs_and_is_judged_and_drawn(tmp_path):

@@ -68,10 +68,12 @@ class StepMass(Measure):
     - `edge_mass`: probability of all nodes that an edge leads to, before the goal is reached, mean over steps; 1 for a
       network that makes no misstep.
     - `goal_mass`: the share of that probability on nodes from which the goal can be reached; 1 for one that plans.
+    - `goal_chance`: that share for a network that holds all nodes that an edge leads to for alike, which is where
+      `goal_mass` begins.
 
-    Both look at every step of the path as it should be, so that the one does not hide the other, as a misstep in free
-    writing hides the planning failure that might have come after it. Cost: a forward pass over `samples` samples, half
-    of which are stepwise.
+    Both masses look at every step of the path as it should be, so that the one does not hide the other, as a misstep in
+    free writing hides the planning failure that might have come after it. Cost: a forward pass over `samples` samples,
+    half of which are stepwise.
     """
 
     samples: int = 256
@@ -86,9 +88,11 @@ class StepMass(Measure):
         here = batch.inputs[..., 2 : 2 + task.longest].where(among, 0)
         goal = batch.latents["goal"][..., None].expand_as(here)
         edge, towards = step_mass(law, world, here, goal)
+        ways, leading = step_mass(torch.ones_like(law), world, here, goal)
         return {
             "edge_mass": share(average(edge.flatten(1), among.flatten(1))),
             "goal_mass": share(average((towards / edge).flatten(1), among.flatten(1))),
+            "goal_chance": share(average((leading / ways).flatten(1), among.flatten(1))),
         }
 
 

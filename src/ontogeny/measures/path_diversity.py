@@ -30,10 +30,14 @@ class PathDiversity(Measure):
     - `diversity`: different valid paths among the samples, over the number of paths there are (at most `samples`), mean
       over pairs; from 0, none was found, to 1, all were.
     - `validity`: share of samples that are valid paths.
+    - `law_diversity`: the diversity of as many paths drawn by the task itself.
+
     A pair with one path may gain by temperature too, when the most probable path is a wrong one and another is drawn
     now and then. With the most probable one right, "one, found greedily", its diversity can only fall.
 
-    - `law_diversity`: the diversity of as many paths drawn by the task itself.
+    With several paths it can only rise up to a temperature of 1 where a network is the law that draws all paths alike:
+    the expected number of different paths among n samples, the sum of 1 - (1 - p)^n over paths, is greatest when all
+    have the same probability p and no other path has any.
 
     Cost: temperatures * samples * pairs generated paths.
     """

@@ -83,9 +83,9 @@ class DAGNavigation(Task):
 
     @property
     def shape(self) -> Shape:
-        """Next-token prediction: the last token is only ever a target."""
+        """Next-token prediction: the last token is only ever a target, and no target asks for a start or a goal."""
         size = self.graph.nodes + len(WORDS)
-        return Shape(outputs=size, vocabulary=size, length=self.longest + 3)
+        return Shape(outputs=size, vocabulary=size, length=self.longest + 3, since=2)
 
     def token(self, word: str) -> int:
         """The token of a word.
