@@ -325,8 +325,8 @@ study = Study(
         "Separability is that of states with noise of half their root mean square, without which it says nothing here.",
         "Heads are chosen by an attention score of 0.3 or more and replaced by their mean, not a fixed number by zero.",
         "A head that attends to the labels of the other class counts as an induction head too: it tells as much.",
-        "Embeddings start at 0.5 in place of 1, and the output matrix at 0.06 in place of 0.02: what comes out depends on "
-        "it, as said above.",
+        "Embeddings start at 0.5 in place of 1, and the output matrix at 0.06 in place of 0.02: what comes out depends "
+        "on it, as said above.",
         "A constant learning rate after the warm-up, 500 updates, ten prefixes, and a look every hundred updates.",
         "Of task vectors only what induction heads do to the alignment is claimed.",
     ],
