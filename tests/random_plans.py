@@ -104,8 +104,9 @@ if __name__ == "__main__":
     from ontogeny.models.mlp import MLP
     from ontogeny.models.rnn import RNN
     from ontogeny.models.transformer import Transformer
+    from ontogeny.prepared import prepare
     from ontogeny.progress import RichWatcher
-    from ontogeny.run import prepare, run
+    from ontogeny.run import run
     from ontogeny.store import read_about
     from ontogeny.tasks.gaussian_mixture import GaussianMixture
     from ontogeny.tasks.markov_mixture import MarkovMixture

@@ -22,8 +22,9 @@ from ontogeny.cache import Member, MemberCache, cohort_of, place, split
 from ontogeny.errors import CannotCompile, UserError
 from ontogeny.labelled import Labelled, Record
 from ontogeny.locate import find
+from ontogeny.prepared import prepare
 from ontogeny.prove import prove
-from ontogeny.run import prepare, run
+from ontogeny.run import run
 from ontogeny.store import CohortStore, load
 from ontogeny.training.experiment import Training
 
@@ -333,7 +334,8 @@ def test_two_processes_at_once(place_, monkeypatch):
 from pathlib import Path
 from ontogeny.cache import MemberCache
 from ontogeny.locate import find
-from ontogeny.run import prepare, run
+from ontogeny.prepared import prepare
+from ontogeny.run import run
 class Quiet:
     say = begin = look = end = lambda *_: None
 prepared = prepare(find({STUDY!r}), "smoke", {{}}, 4, "cpu")

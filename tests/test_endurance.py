@@ -18,8 +18,9 @@ from forks import Ended, Forks, forks
 
 from ontogeny.errors import RunFailed
 from ontogeny.locate import find
+from ontogeny.prepared import prepare
 from ontogeny.prove import Proof, prove
-from ontogeny.run import prepare, run
+from ontogeny.run import run
 from ontogeny.store import STATE, VALUES, load, read_about, read_segment
 
 pytestmark = pytest.mark.slow

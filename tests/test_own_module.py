@@ -7,8 +7,9 @@ import xarray as xr
 
 import ontogeny.advance
 from ontogeny.locate import find
+from ontogeny.prepared import Prepared, prepare
 from ontogeny.prove import prove
-from ontogeny.run import Prepared, prepare, run
+from ontogeny.run import run
 from ontogeny.store import load
 
 STUDY = str(Path(__file__).parent / "own_module_study.py")

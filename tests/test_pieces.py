@@ -20,7 +20,8 @@ from ontogeny.memory import available_bytes, is_out_of_memory
 from ontogeny.models.mlp import MLP
 from ontogeny.pieces import divided
 from ontogeny.planning import plan_experiment
-from ontogeny.run import Prepared, prepare, run
+from ontogeny.prepared import Prepared, prepare
+from ontogeny.run import run
 from ontogeny.store import load, read_about
 from ontogeny.streams import Streams
 from ontogeny.tasks.linear_teacher import LinearTeacher

@@ -24,9 +24,10 @@ from ontogeny.export import export
 from ontogeny.factors import seeds, vary
 from ontogeny.labelled import Labelled, Record
 from ontogeny.locate import find
+from ontogeny.prepared import Prepared, prepare
 from ontogeny.prove import Proof, prove, reopen
 from ontogeny.review import command_of, judge_run, write_report
-from ontogeny.run import Prepared, prepare, run
+from ontogeny.run import run
 from ontogeny.store import CohortStore, load, read_about
 from ontogeny.training.experiment import Training
 

@@ -18,8 +18,9 @@ from ontogeny.export import export
 from ontogeny.folder import folder_at
 from ontogeny.labelled import Labelled, Record
 from ontogeny.locate import find
+from ontogeny.prepared import Prepared, prepare
 from ontogeny.prove import Proof, prove
-from ontogeny.run import Prepared, prepare, run
+from ontogeny.run import run
 from ontogeny.shard import Shard, parse_shard
 from ontogeny.store import CohortStore, load, read_about
 

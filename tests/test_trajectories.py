@@ -23,7 +23,8 @@ from ontogeny.locate import find
 from ontogeny.measures.contract import Checkpoint, Measure
 from ontogeny.measures.update_size import UpdateSize
 from ontogeny.models.mlp import MLP
-from ontogeny.run import Prepared, run
+from ontogeny.prepared import Prepared
+from ontogeny.run import run
 from ontogeny.store import CohortStore, load
 from ontogeny.tasks.linear_teacher import LinearTeacher
 from ontogeny.training.cohort import TrainingCohort

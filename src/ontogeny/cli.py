@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from ontogeny.cache import Entry, MemberCache
     from ontogeny.executors.contract import Executor
-    from ontogeny.run import Prepared
+    from ontogeny.prepared import Prepared
     from ontogeny.shard import Shard
     from ontogeny.verdicts import Verdict
 
@@ -145,7 +145,7 @@ def run(
 ) -> None:
     """Run a study, judge its claims and write its report. The same command again goes on where it was left."""
     from ontogeny.locate import find
-    from ontogeny.run import prepare
+    from ontogeny.prepared import prepare
     from ontogeny.shard import WHOLE, parse_shard
 
     share = parse_shard(shard) if shard else WHOLE
@@ -186,8 +186,8 @@ def verify(
     """Run studies and keep their verdicts. Exits with 1 when a claim is invalid or a run breaks."""
     from ontogeny.catalog import slugs
     from ontogeny.locate import find
+    from ontogeny.prepared import prepare
     from ontogeny.review import register
-    from ontogeny.run import prepare
 
     found = [find(name) for name in names or slugs()]
     results: dict[str, list[Verdict]] = {}
@@ -520,8 +520,8 @@ def _value(text: str) -> Any:
 
 
 def _dry_run(prepared: "Prepared", cache: "MemberCache | None", weights: bool, as_json: bool) -> None:
+    from ontogeny.arranging import plan_dry
     from ontogeny.reuse import Reuse
-    from ontogeny.run import plan_dry
 
     reuse = cache and Reuse(cache, prepared.found.slug, prepared.experiments, prepared.device, weights)
     plan, cached, replayed = plan_dry(prepared, reuse)

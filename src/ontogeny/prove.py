@@ -13,7 +13,7 @@ from ontogeny.folder import Place
 from ontogeny.labelled import Record
 from ontogeny.locate import find
 from ontogeny.machine import one_thread
-from ontogeny.run import Prepared, prepare
+from ontogeny.prepared import Prepared, prepare
 from ontogeny.store import load, read_about
 
 

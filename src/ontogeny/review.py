@@ -17,10 +17,10 @@ from ontogeny.folder import Place, folder_at
 from ontogeny.judging import judge
 from ontogeny.locate import line_in
 from ontogeny.planning import compared
+from ontogeny.prepared import Prepared
 from ontogeny.report.figure import Figure
 from ontogeny.report.page import Report, page
 from ontogeny.report.print import save, svg
-from ontogeny.run import Prepared
 from ontogeny.store import load, read_about
 from ontogeny.verdicts import Verdict, write_verdicts
 

@@ -14,7 +14,8 @@ import xarray as xr
 from ontogeny.errors import RunFailed, UserError
 from ontogeny.executors.ray import Board, Ray
 from ontogeny.locate import find
-from ontogeny.run import prepare, run
+from ontogeny.prepared import prepare
+from ontogeny.run import run
 from ontogeny.store import load, read_about
 
 HERE = Path(__file__).parents[1]

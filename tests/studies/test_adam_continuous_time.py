@@ -8,7 +8,8 @@ import xarray as xr
 from ontogeny.judging import judge
 from ontogeny.locate import find
 from ontogeny.measures.adam_stability import burst_update, gamma_for
-from ontogeny.run import prepare, run
+from ontogeny.prepared import prepare
+from ontogeny.run import run
 from ontogeny.store import load
 from ontogeny.streams import Streams
 from ontogeny.studies import adam_continuous_time as adam

@@ -9,8 +9,9 @@ import xarray as xr
 from ontogeny.judging import judge
 from ontogeny.locate import find
 from ontogeny.measures.concept_elicitation import MEANS
+from ontogeny.prepared import prepare
 from ontogeny.report.figure import Figure
-from ontogeny.run import prepare, run
+from ontogeny.run import run
 from ontogeny.store import load
 from ontogeny.studies import concept_space as m
 from ontogeny.tasks.coloured_discs import COMBINATIONS

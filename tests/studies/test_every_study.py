@@ -6,9 +6,10 @@ import pytest
 
 from ontogeny.catalog import findings, slugs
 from ontogeny.locate import find
+from ontogeny.prepared import prepare
 from ontogeny.prove import prove
 from ontogeny.review import judge_run, write_report
-from ontogeny.run import prepare, run
+from ontogeny.run import run
 from ontogeny.store import read_about
 
 

@@ -8,8 +8,9 @@ from scipy.optimize import brentq
 
 from ontogeny.judging import judge
 from ontogeny.locate import find
+from ontogeny.prepared import prepare
 from ontogeny.report.figure import Line
-from ontogeny.run import prepare, run
+from ontogeny.run import run
 from ontogeny.store import load
 from ontogeny.studies import faithful_cot as cot
 from ontogeny.tasks.noisy_arithmetic import NoisyArithmeticChain

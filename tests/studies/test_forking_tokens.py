@@ -6,7 +6,8 @@ import xarray as xr
 
 from ontogeny.judging import judge
 from ontogeny.locate import find
-from ontogeny.run import prepare, run
+from ontogeny.prepared import prepare
+from ontogeny.run import run
 from ontogeny.store import load
 from ontogeny.studies import forking_tokens as forking
 from ontogeny.tasks.story import OUTCOMES, outcome_weights

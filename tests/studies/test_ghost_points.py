@@ -8,8 +8,9 @@ import xarray as xr
 from ontogeny.judging import judge
 from ontogeny.locate import find
 from ontogeny.models.ghost_flow import best_drive, critical_rate
+from ontogeny.prepared import prepare
 from ontogeny.report.figure import Figure
-from ontogeny.run import prepare, run
+from ontogeny.run import run
 from ontogeny.store import load
 from ontogeny.streams import Streams
 from ontogeny.studies import ghost_points as g

@@ -10,7 +10,8 @@ from ontogeny.judging import judge
 from ontogeny.locate import find
 from ontogeny.measures.traced_geometry import CONDITIONS, ESTIMATES, HALVES
 from ontogeny.measures.traced_prediction import CUTS
-from ontogeny.run import prepare, run
+from ontogeny.prepared import prepare
+from ontogeny.run import run
 from ontogeny.store import load
 from ontogeny.studies import graph_tracing as gt
 

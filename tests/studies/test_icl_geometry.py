@@ -7,7 +7,8 @@ import xarray as xr
 from ontogeny.judging import judge
 from ontogeny.locate import find
 from ontogeny.measures.context_geometry import ABLATED
-from ontogeny.run import prepare, run
+from ontogeny.prepared import prepare
+from ontogeny.run import run
 from ontogeny.store import load
 from ontogeny.studies import icl_geometry as icl
 

@@ -9,7 +9,8 @@ from ontogeny.judging import judge
 from ontogeny.locate import find
 from ontogeny.measures.margin import largest_margin
 from ontogeny.measures.perceptron_theory import existence_bound, farthest_norm, program_norm, program_threshold
-from ontogeny.run import prepare, run
+from ontogeny.prepared import prepare
+from ontogeny.run import run
 from ontogeny.store import load
 from ontogeny.streams import Streams
 from ontogeny.studies import negative_perceptron as np_

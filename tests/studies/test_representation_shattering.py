@@ -7,7 +7,8 @@ import xarray as xr
 from ontogeny.claims import narrow
 from ontogeny.judging import judge
 from ontogeny.locate import find
-from ontogeny.run import prepare, run
+from ontogeny.prepared import prepare
+from ontogeny.run import run
 from ontogeny.store import load
 from ontogeny.studies import representation_shattering as rs
 

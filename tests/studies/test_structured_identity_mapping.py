@@ -6,8 +6,9 @@ import xarray as xr
 
 from ontogeny.judging import judge
 from ontogeny.locate import find
+from ontogeny.prepared import prepare
 from ontogeny.report.figure import Figure
-from ontogeny.run import prepare, run
+from ontogeny.run import run
 from ontogeny.store import load
 from ontogeny.studies import structured_identity_mapping as m
 
