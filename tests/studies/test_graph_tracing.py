@@ -4,16 +4,21 @@ import itertools
 
 import numpy as np
 import pytest
+import torch
 import xarray as xr
 
 from ontogeny.judging import judge
 from ontogeny.locate import find
+from ontogeny.measures.graph_fit import graph_fit
+from ontogeny.measures.relabelling import relabellings
 from ontogeny.measures.traced_geometry import CONDITIONS, ESTIMATES, HALVES
 from ontogeny.measures.traced_prediction import CUTS
 from ontogeny.prepared import prepare
 from ontogeny.run import run
 from ontogeny.store import load
+from ontogeny.streams import Streams
 from ontogeny.studies import graph_tracing as gt
+from ontogeny.tasks.graphs import Circulant
 
 CLAIMS = {claim.id: claim for claim in gt.study.claims}
 TIMES = gt.TIMES
@@ -129,11 +134,32 @@ def test_the_layer_is_chosen_on_one_half_and_read_on_the_other():
     assert gt.fit_over_time(drawn(fit=fit)).isel(time=-1).values == pytest.approx(0.42)
 
 
+def test_visits_alone_show_a_circulant_when_the_steps_are_shuffled(seed):
+    """Why shuffled walks are no control of pooled distances: all that is left of a walk is how often it was where."""
+    chance = np.random.default_rng(seed)
+    edges = Circulant().draw(Streams((0,)))[0, 0]
+    neighbours = [np.flatnonzero(row) for row in edges.numpy()]
+    apart = np.zeros(edges.shape)
+    for _ in range(128):
+        walk = [chance.integers(9)]
+        while len(walk) < 96:
+            walk.append(chance.choice(neighbours[walk[-1]]))
+        visits = np.bincount(chance.permutation(walk)[48:], minlength=9)
+        apart += (visits[:, None] - visits) ** 2 / 128
+    orders = relabellings(edges)
+    found, null = (graph_fit(torch.tensor(apart), edges, which) for which in (None, orders))
+    assert found > 0.7
+    assert null.quantile(0.99) < 0.5
+
+
 def test_controls_that_show_a_graph_where_there_is_none():
-    shown = put(drawn().condition_fit, 0.6, condition="shuffled")
+    shown = put(drawn().condition_fit, 0.6, condition="relabelled")
     assert verdict("graph-is-there", drawn(condition=shown)) == "invalid"
-    one = shown.where((xr.DataArray(np.arange(4), dims="member") == 0) | (shown.condition != "shuffled"), 0.1)
+    one = shown.where((xr.DataArray(np.arange(4), dims="member") == 0) | (shown.condition != "relabelled"), 0.1)
     assert verdict("graph-is-there", drawn(condition=one)) == "reproduced"  # one network in four may
+    shuffled = put(drawn().condition_fit, 0.6, condition="shuffled")
+    assert verdict("graph-is-there", drawn(condition=shuffled)) == "reproduced"
+    assert verdict("graph-is-there-aligned", drawn(condition=shuffled)) == "invalid"
     # One of the two graphs alone is not enough, for the control or for the claim.
     flat = put(drawn().condition_fit, 0.1, graph="king's grid")
     assert verdict("graph-is-there", drawn(condition=flat)) == "not reproduced"

@@ -87,7 +87,7 @@ def experiment(
     batch: int = 32,
     steps: int = 1_500,
     samples: int = 256,
-    seeds_: int = 4,
+    seeds_: int = 6,
 ) -> Training:
     """Transformers with shifted keys that learn to trace `graphs`, measured before and after."""
     shown = {name: graphs[name] for name in (*SMALL, LARGE)}
@@ -138,12 +138,15 @@ def is_there(ds: xr.Dataset, estimate: str = "pooled", condition: str = "as it i
     return (over > 0).where(over.notnull())
 
 
-def is_there_where_it_is_not(ds: xr.Dataset, estimate: str = "pooled") -> xr.DataArray:
-    """The same where there is no graph to find, for the worst of the untrained, shuffled and relabelled controls."""
-    controls = [
-        is_there(ds, estimate, step=0),
-        *(is_there(ds, estimate, condition) for condition in ("shuffled", "relabelled")),
-    ]
+def is_there_where_it_is_not(
+    ds: xr.Dataset, estimate: str = "pooled", conditions: tuple[str, ...] = ("relabelled",)
+) -> xr.DataArray:
+    """The same where there is no graph to find, for the worst of the untrained network and these conditions.
+
+    Walks whose steps are shuffled are no such place for pooled distances: how often neighbours are visited rises and
+    falls together from walk to walk, in whatever order their steps stand.
+    """
+    controls = [is_there(ds, estimate, step=0), *(is_there(ds, estimate, condition) for condition in conditions)]
     return max(controls, key=lambda found: float(found.mean()))
 
 
@@ -153,8 +156,8 @@ def aligned_is_there(ds: xr.Dataset) -> xr.DataArray:
 
 
 def aligned_where_it_is_not(ds: xr.Dataset) -> xr.DataArray:
-    """`is_there_where_it_is_not` by the means over walks of each node."""
-    return is_there_where_it_is_not(ds, "aligned")
+    """`is_there_where_it_is_not` by the means over walks of each node, where shuffled steps show nothing either."""
+    return is_there_where_it_is_not(ds, "aligned", ("shuffled", "relabelled"))
 
 
 def energy_score(ds: xr.Dataset) -> xr.DataArray:
@@ -370,6 +373,9 @@ study = Study(
         "are added, since all nodes of such a graph are alike, and show the same similarities through one draw; "
         "what is claimed of both is judged for both.",
         "256 walks a graph, each member's own, half of them to choose the layer.",
+        "Walks with shuffled steps are no control of pooled distances, since a registered run in which it failed: visits "
+        "alone show a circulant there (R^2 of 0.9, 99 % of relabelled ones below 0.34), as a test works out.",
+        "Six seeds, as the specification has it where time allows.",
         "Other heads, for a control, score below 0.1: those between that and the 0.3 of an induction head do some of "
         "its work. Where there are fewer than heads that induce, all of them are cut.",
     ],
