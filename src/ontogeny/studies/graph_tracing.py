@@ -373,8 +373,8 @@ study = Study(
         "are added, since all nodes of such a graph are alike, and show the same similarities through one draw; "
         "what is claimed of both is judged for both.",
         "256 walks a graph, each member's own, half of them to choose the layer.",
-        "Walks with shuffled steps are no control of pooled distances, since a registered run in which it failed: visits "
-        "alone show a circulant there (R^2 of 0.9, 99 % of relabelled ones below 0.34), as a test works out.",
+        "Walks with shuffled steps are no control of pooled distances, since a registered run in which it failed: "
+        "visits alone show a circulant there (R^2 of 0.9, 99 % of relabelled ones below 0.34), as a test works out.",
         "Six seeds, as the specification has it where time allows.",
         "Other heads, for a control, score below 0.1: those between that and the 0.3 of an induction head do some of "
         "its work. Where there are fewer than heads that induce, all of them are cut.",
