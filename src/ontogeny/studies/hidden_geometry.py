@@ -19,7 +19,7 @@ nearly at right angles, mean |cos| 0.12, next to the untrained networks and to c
 Whether networks that learned random tokens are coherent, mean |cos| over 0.3, is a claim of its own
 (`coherent-from-noise`), and not reproduced: 0.27 (0.24 to 0.29). It was the control of the others at first, and failed.
 But nothing says that such networks must be coherent, so it does not tell whether coherence would be seen; a tensor that
-is coherent by construction does. They come close in 600 updates; longer training, at gpu scale, is where it should show.
+is coherent by construction does. They come close in 600 updates; longer training, at gpu scale, should show it.
 
 With four seeds the contrast of topics was open as well as this; so there are seven.
 
