@@ -180,7 +180,7 @@ def plane(ds: xr.Dataset, levels: list[float]) -> Panel:
     marks.append(Points([0, 0, 1], [0, 1, 0], name="shown", colour="grey", size=10.0))
     marks.append(Points([1], [1], name="never shown", colour="accent", symbol="diamond", size=12.0))
     return Panel(
-        "What is drawn for a small blue disc",
+        "Drawn for a small blue disc",
         x=Axis("colour (red 0, blue 1)"),
         y=Axis("size (large 0, small 1)"),
         marks=marks,

@@ -24,8 +24,7 @@ the same four seeds gained 3 times and the claim, which asks 5 of every seed, fa
 default start and with six other seeds, five gain 10 times or more and one 3. The grid of half decades has no 5 between.
 
 That depth helps training to the tent map's pieces is not reproduced (`depth-learns`): -0.01 (-0.03 to 0.02), where 0.05
-is asked.
-Training either finds the 8 pieces or is stuck. In a second implementation, in plain PyTorch, with 40 other seeds, 16
+is asked. Training either finds the 8 pieces or is stuck. In a second implementation, in plain PyTorch, with 40 other seeds, 16
 deep networks came to 0.001 to 0.013, better than any wide one, 2 to 0.04, and 22 stayed at 0.09 to 0.25; the wide ones
 came to 0.03 to 0.14. The means, 0.083 and 0.093, hardly differ, and of four deep networks all four succeed once in 40
 times. Of six that were stuck, three times as many steps freed none. So 32 seeds are spent on this difference, and its
@@ -291,7 +290,7 @@ def fading_panel(ds: xr.Dataset) -> Panel:
     """Gradients through time before training."""
     gradient = by_factors(ds, "gradient").gradient.isel(step=0)
     x, y = Axis("lag", "steps"), Axis("gradient of the loss", "nats", log=True)
-    return Panel("What still matters, before training", x=x, y=y, marks=spreads(gradient, "network", colours=COLOURS))
+    return Panel("Gradient, before training", x=x, y=y, marks=spreads(gradient, "network", colours=COLOURS))
 
 
 def discriminator_panel(ds: xr.Dataset) -> Panel:
@@ -326,7 +325,7 @@ def tent_panel(ds: xr.Dataset) -> Panel:
         marks.append(Points(2.0**here.times.values * side, errors.values, **look))
     x = Axis("linear pieces", log=True, ticks={2.0**t: f"{2**t}" for t in np.unique(ds.times).tolist()})
     y = Axis("mean absolute error", log=True)
-    return Panel("Tent map: a point a network", x=x, y=y, marks=[*marks, Rule(y=0.25, label="nothing learned")])
+    return Panel("Tent map, every network", x=x, y=y, marks=[*marks, Rule(y=0.25, label="nothing learned")])
 
 
 def trained(results: dict[str, xr.Dataset]) -> Figure:
