@@ -24,13 +24,13 @@ the same four seeds gained 3 times and the claim, which asks 5 of every seed, fa
 default start and with six other seeds, five gain 10 times or more and one 3. The grid of half decades has no 5 between.
 
 That depth helps training to the tent map's pieces is not reproduced (`depth-learns`): -0.01 (-0.03 to 0.02), where 0.05
-is asked. Training either finds the 8 pieces or is stuck. In a second implementation, in plain PyTorch, with 40 other seeds, 16
-deep networks came to 0.001 to 0.013, better than any wide one, 2 to 0.04, and 22 stayed at 0.09 to 0.25; the wide ones
-came to 0.03 to 0.14. The means, 0.083 and 0.093, hardly differ, and of four deep networks all four succeed once in 40
-times. Of six that were stuck, three times as many steps freed none. So 32 seeds are spent on this difference, and its
-control keeps 8: there, too, one deep network in 40 learned nothing, which would move a mean over 8 by 0.03. The wide
-network's trouble is one of its start: given inputs from -1 to 1, so that all of its kinks can lie among the data, it
-misses 0.002, no more than the deep one.
+is asked. Training either finds the 8 pieces or is stuck. In a second implementation, in plain PyTorch, with 40 other
+seeds, 16 deep networks came to 0.001 to 0.013, better than any wide one, 2 to 0.04, and 22 stayed at 0.09 to 0.25; the
+wide ones came to 0.03 to 0.14. The means, 0.083 and 0.093, hardly differ, and of four deep networks all four succeed
+once in 40 times. Of six that were stuck, three times as many steps freed none. So 32 seeds are spent on this
+difference, and its control keeps 8: there, too, one deep network in 40 learned nothing, which would move a mean over 8
+by 0.03. The wide network's trouble is one of its start: given inputs from -1 to 1, so that all of its kinks can lie
+among the data, it misses 0.002, no more than the deep one.
 
 To vary it: `--seeds 8`, and the arguments of `experiments` below.
 """
