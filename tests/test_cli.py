@@ -56,6 +56,7 @@ def test_the_commands_and_options_are_these():
             "--mode",
             "--no-cache",
             "--out",
+            "--precision",
             "--scale",
             "--seeds",
             "--set",

@@ -141,7 +141,8 @@ def test_smoke_scale_runs_and_is_drawn(tmp_path):
         ds.ablated_alignment.sel(ablated="none").isel(step=-1), ds.output_alignment.isel(step=-1, shots=-1)
     )
     assert (ds.heads_ablated.isel(step=-1).sel(ablated="none") == 0).all()
-    first, second, third = (figure({"main": ds}) for figure in icl.study.figures)
+    first, routes, second, third = (figure({"main": ds}) for figure in icl.study.figures)
+    assert len(routes.panels) == 1
     assert [panel.title for panel in first.panels][1] == "Without previous-token heads"
     assert "none has learned" in first.caption
     assert len(second.panels) == len(third.panels) == 2

@@ -64,7 +64,7 @@ class Captured:
     """A function of tensors that is recorded once and made again; its results are in the same tensors every time."""
 
     def __init__(self, function: Callable[..., list[Tensor]], given: Sequence[Tensor], graph: Graph) -> None:
-        self.given = [t.clone(memory_format=torch.contiguous_format) for t in given]
+        self.given = [_laid_out_like(t) for t in given]
         self.constants = Constants()
 
         def call() -> list[Tensor]:
@@ -85,6 +85,13 @@ class Captured:
         torch._foreach_copy_(self.given, list(given))  # pyright: ignore[reportPrivateImportUsage]
         self.again()
         return self.results
+
+
+def _laid_out_like(t: Tensor) -> Tensor:
+    """A copy with the strides of a tensor, on which a compiled program insists; of a repeated one, with its own."""
+    if 0 in t.stride():
+        return t.clone(memory_format=torch.contiguous_format)
+    return torch.empty_strided(t.shape, t.stride(), dtype=t.dtype, device=t.device).copy_(t)
 
 
 class Constants(TorchFunctionMode):
