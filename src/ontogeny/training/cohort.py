@@ -218,33 +218,24 @@ class TrainingCohort:
 
         Raises: `CannotCompile` with the reason.
         """
-        batch = self.data.at(self.done)
-        self.learn = compiled_update(
-            structure,
-            self.population,
-            self.objective,
-            self.optimizer,
-            self.memory,
-            self.alive,
-            batch,
-            self.coming()[0],
-            self.data.since,
-            self.precision,
-        )
+        self.learn = compiled_update(structure, *self._parts())
 
     def trace(self) -> Trace:
         """An update written down operation by operation.
 
         Raises: `CannotCompile` with the reason.
         """
-        batch = self.data.at(self.done)
-        return Trace(
+        return Trace(*self._parts())
+
+    def _parts(self) -> tuple[Any, ...]:
+        """What an update is made of, as `Trace` takes it."""
+        return (
             self.population,
             self.objective,
             self.optimizer,
             self.memory,
             self.alive,
-            batch,
+            self.data.at(self.done),
             self.coming()[0],
             self.data.since,
             self.precision,
