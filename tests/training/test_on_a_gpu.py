@@ -78,9 +78,11 @@ def test_captured_updates_do_what_updates_launched_one_by_one_do(training, compi
 def test_updates_wait_for_nothing(training):
     cohort = opened(training)
     cohort.update()
-    with nobody_waits():
+    with nobody_waits():  # which raises
         for _ in range(40):
             cohort.update()
+    assert cohort.done == 41
+    assert cohort.said == "", "else it was launched operation by operation"
 
 
 def test_a_diverging_member_is_frozen_and_harms_nobody():
