@@ -5,7 +5,10 @@ import torch
 
 from ontogeny.errors import UserError
 from ontogeny.parts import stack
+from ontogeny.training.k_adam import KAdam
+from ontogeny.training.network_rms import NetworkRMS
 from ontogeny.training.optimizers import SGD, Adam, AdamW, SignDescent
+from ontogeny.training.rmsprop import RMSprop
 from ontogeny.training.schedules import Constant, Cosine, Warmup, WarmupStableDecay
 
 MEMBERS, WIDTH, STEPS = 3, 48, 12
@@ -89,28 +92,31 @@ def test_a_frozen_member_stays_bit_for_bit():
         assert not torch.equal(parameters[1], start[1])
 
 
+def counted(updates: int):
+    """The first updates, as schedules are asked for them."""
+    return torch.arange(1.0, updates + 1, dtype=torch.float64)[:, None]
+
+
 def test_schedules_against_torch():
     single = torch.nn.Parameter(torch.zeros(1))
     cases = [
-        (Warmup(updates=4), lambda u: min(1.0, u / 4)),
-        (Constant(), lambda u: 1.0),
+        (Warmup(updates=4), lambda u: [min(1.0, u / 4)]),
+        (Constant(), lambda u: [1.0]),
         (stack([Warmup(updates=4), Warmup(updates=0)]), lambda u: [min(1.0, u / 4), 1.0]),
     ]
     for schedule, expected in cases:
-        for update in range(1, 9):
-            torch.testing.assert_close(
-                torch.as_tensor(schedule(update), dtype=torch.float64), torch.as_tensor(expected(update)).double()
-            )
+        got = torch.as_tensor(schedule(counted(8)), dtype=torch.float64)
+        wanted = torch.tensor([expected(update) for update in range(1, 9)], dtype=torch.float64)
+        torch.testing.assert_close(got.expand_as(wanted), wanted)
     # torch counts its scheduler's steps from 0, after the update.
     optimizer = torch.optim.SGD([single], lr=1.0)
     reference = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=10, eta_min=0.1)
-    ours = Cosine(updates=10, floor=0.1)
-    for update in range(1, 11):
+    for factor in Cosine(updates=10, floor=0.1)(counted(10)).flatten().tolist():
         optimizer.step()
         reference.step()
-        assert float(ours(update)) == pytest.approx(reference.get_last_lr()[0], rel=1e-6)
+        assert factor == pytest.approx(reference.get_last_lr()[0], rel=1e-6)
     # Two updates of rise, the full rate to the seventh, and a line over the last three.
-    line = [float(WarmupStableDecay(updates=10, warmup=2)(update)) for update in range(1, 11)]
+    line = WarmupStableDecay(updates=10, warmup=2)(counted(10)).flatten().tolist()
     assert line == pytest.approx([0.5, 1, 1, 1, 1, 1, 1, 2 / 3, 1 / 3, 0.0])
 
 
@@ -119,10 +125,28 @@ def test_a_negative_rate_is_refused():
         SGD(lr=-1)
 
 
-def test_bias_corrections_do_not_depend_on_company():
-    betas = torch.linspace(0.5, 0.999, 33, dtype=torch.float64)
-    for update in (1, 5, 37):
-        together = AdamW(lr=0.1, betas=(betas, betas)).coefficients(update)
+RULES = {
+    "AdamW": lambda n, **given: AdamW(betas=(n, n), weight_decay=n, **given),
+    "SGD": lambda n, **given: SGD(momentum=n, weight_decay=n, **given),
+    "KAdam": lambda n, **given: KAdam(k=2, beta=n, gamma=n, stages="naive", **given),
+    "NetworkRMS": lambda n, **given: NetworkRMS(gamma=n, **given),
+    "RMSprop": lambda n, **given: RMSprop(decay=n, **given),
+}
+
+
+@pytest.mark.parametrize("name", RULES)
+@pytest.mark.parametrize("schedule", [Constant, Warmup, Cosine, WarmupStableDecay], ids=lambda s: s.__name__)
+def test_what_updates_need_depends_neither_on_company_nor_on_other_updates(name, schedule):
+    members = torch.linspace(0.5, 0.999, 33, dtype=torch.float64)
+
+    def rule(of: torch.Tensor):
+        lasting = {} if schedule is Constant else {"updates": 400 * of}
+        return RULES[name](of, lr=of / 3, schedule=schedule(**lasting))
+
+    start = 37
+    ahead = rule(members).columns_ahead(range(start, start + 16), torch.empty(33, 0))
+    for place, together in enumerate(ahead):
         for i in range(33):
-            alone = AdamW(lr=0.1, betas=(betas[[i]], betas[[i]])).coefficients(update)
-            assert all(torch.equal(torch.as_tensor(together[k])[[i]], alone[k]) for k in ("bias1", "bias2"))
+            alone = rule(members[[i]]).columns(start + place, torch.empty(1, 0))
+            assert together.keys() == alone.keys()
+            assert all(torch.equal(together[key][[i]], alone[key]) for key in alone)

@@ -191,7 +191,7 @@ class TrainingCohort:
         """What the optimizer needs to know at each of the next `AHEAD` updates: worked out here, sent as one table."""
         flat = self.population.flat
         here = flat.new_empty(flat.shape[0], 0, device="cpu") if flat.is_cuda else flat
-        columns = [self.optimizer.columns(self.done + i, here) for i in range(1, AHEAD + 1)]
+        columns = self.optimizer.columns_ahead(range(self.done + 1, self.done + 1 + AHEAD), here)
         return sent(columns, flat.device) if flat.is_cuda else columns
 
     def capture(self, graph: Graph) -> None:

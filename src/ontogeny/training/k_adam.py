@@ -16,6 +16,7 @@ from torch import Tensor
 from ontogeny.errors import UserError
 from ontogeny.parts import PerMember
 from ontogeny.training.optimizers import Columns, Optimizer, Table
+from ontogeny.training.schedules import Updates
 
 Stages: TypeAlias = Literal["split", "naive"]
 
@@ -64,7 +65,7 @@ class KAdam(Optimizer):
         slots = [f"{moment}{i}" for i in range(self.k) for moment in ("mean", "square")]
         return {slot: torch.zeros_like(parameters) for slot in (*slots, "update")}
 
-    def coefficients(self, update: int) -> dict[str, PerMember]:
+    def coefficients(self, update: Updates) -> dict[str, PerMember]:
         """Decays and bias corrections, the same at every stage; eps and weight decay."""
         # In float64: 1 - beta^n loses its digits in float32 at the first updates.
         beta, gamma = (

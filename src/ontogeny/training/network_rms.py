@@ -14,6 +14,7 @@ import torch
 from ontogeny.models.stacked import member_mean
 from ontogeny.parts import PerMember
 from ontogeny.training.optimizers import Columns, Optimizer, Table
+from ontogeny.training.schedules import Updates
 
 
 class NetworkRMS(Optimizer):
@@ -27,7 +28,7 @@ class NetworkRMS(Optimizer):
     gamma: PerMember = 0.999
     eps: PerMember = 1e-8
 
-    def coefficients(self, update: int) -> dict[str, PerMember]:
+    def coefficients(self, update: Updates) -> dict[str, PerMember]:
         """The decay and its bias correction, and eps."""
         gamma = torch.as_tensor(self.gamma, dtype=torch.float64)
         bias = -torch.expm1(update * torch.log(gamma))

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ontogeny.errors import UserError
 from ontogeny.parts import Part, PerMember
-from ontogeny.training.schedules import Constant, Schedule
+from ontogeny.training.schedules import Constant, Schedule, Updates
 
 Table = Float[Tensor, "member parameter"]
 Columns = dict[str, Float[Tensor, "member 1"]]
@@ -38,11 +38,17 @@ class Optimizer(Part):
 
     def columns(self, update: int, like: Table) -> Columns:
         """All that the `update`-th update (counted from 1) needs to know, a number a member beside the table."""
-        rate = torch.as_tensor(self.lr) * torch.as_tensor(self.schedule(update))
-        numbers: dict[str, PerMember] = {"rate": rate, **self.coefficients(update)}
+        return self.columns_ahead(range(update, update + 1), like)[0]
+
+    def columns_ahead(self, updates: range, like: Table) -> list[Columns]:
+        """The same for several updates: worked out at once they cost what those of one do."""
+        n = torch.tensor(updates, dtype=torch.float64)[:, None]
+        rate = torch.as_tensor(self.lr) * torch.as_tensor(self.schedule(n))
+        numbers: dict[str, PerMember] = {"rate": rate, **self.coefficients(n)}
         if self.clip is not None:
             numbers["clip"] = self.clip
-        return {name: _column(value, like) for name, value in numbers.items()}
+        of_each = [_columns(value, len(updates), like) for value in numbers.values()]
+        return [dict(zip(numbers, columns, strict=True)) for columns in zip(*of_each, strict=True)]
 
     def step(
         self,
@@ -59,8 +65,8 @@ class Optimizer(Part):
             gradient = gradient * (of["clip"] / (norm[:, None] + 1e-6)).clamp_max(1.0)
         self.update(parameters, gradient, memory, of)
 
-    def coefficients(self, update: int) -> dict[str, PerMember]:
-        """Numbers that the update needs beside the rate, by name."""
+    def coefficients(self, update: Updates) -> dict[str, PerMember]:
+        """Numbers that these updates need beside the rate, by name: `[update, member]`, or what broadcasts to it."""
         return {}
 
     def update(self, parameters: Table, gradient: Table, memory: dict[str, Table], of: Columns) -> None:
@@ -76,7 +82,7 @@ class SGD(Optimizer):
     momentum: PerMember | None = None
     weight_decay: PerMember | None = None
 
-    def coefficients(self, update: int) -> dict[str, PerMember]:
+    def coefficients(self, update: Updates) -> dict[str, PerMember]:
         """Momentum and decay, where used."""
         used = {"momentum": self.momentum, "decay": self.weight_decay}
         return {name: value for name, value in used.items() if value is not None}
@@ -107,7 +113,7 @@ class AdamW(Optimizer):
     eps: PerMember = 1e-8
     weight_decay: PerMember = 0.01
 
-    def coefficients(self, update: int) -> dict[str, PerMember]:
+    def coefficients(self, update: Updates) -> dict[str, PerMember]:
         """Both betas, their bias corrections, eps and decay."""
         # In float64: 1 - beta^u loses its digits in float32 at the first updates.
         beta1, beta2 = (torch.as_tensor(beta, dtype=torch.float64) for beta in self.betas)
@@ -150,12 +156,12 @@ def sent(columns: Sequence[Columns], device: torch.device) -> list[Columns]:
     return [{name: row[:, None] for name, row in zip(names, rows, strict=True)} for rows in there]
 
 
-def _power(base: Float[Tensor, "*member"], exponent: int) -> Float[Tensor, "*member"]:
+def _power(base: Float[Tensor, "*member"], exponent: Updates) -> Float[Tensor, "update _"]:
     # Not base**exponent: from 16 members on, torch's pow rounds otherwise than alone.
     return torch.exp(exponent * torch.log(base))
 
 
-def _column(value: PerMember, like: Table) -> Float[Tensor, "member 1"]:
-    """One number a member (or one for all) as a column beside the table of parameters."""
+def _columns(value: PerMember, updates: int, like: Table) -> tuple[Float[Tensor, "member 1"], ...]:
+    """For every update one number a member (or one for all) as a column beside the table of parameters."""
     tensor = torch.as_tensor(value, device=like.device).to(like.dtype)
-    return tensor.expand(like.shape[0])[:, None]
+    return tensor.expand(updates, like.shape[0])[..., None].unbind()

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ontogeny.parts import PerMember
 from ontogeny.training.optimizers import Optimizer
+from ontogeny.training.schedules import Updates
 
 
 class RMSprop(Optimizer):
@@ -18,7 +19,7 @@ class RMSprop(Optimizer):
     decay: PerMember = 0.99
     eps: PerMember = 1e-8
 
-    def coefficients(self, update: int) -> dict[str, PerMember]:
+    def coefficients(self, update: Updates) -> dict[str, PerMember]:
         """Decay, the rest to 1, and eps."""
         decay = torch.as_tensor(self.decay, dtype=torch.float64)
         return {"decay": decay, "rest": 1 - decay, "eps": self.eps}

@@ -8,19 +8,21 @@ from torch import Tensor
 
 from ontogeny.parts import Part, PerMember
 
+Updates = Float[Tensor, "update 1"]
+
 
 class Schedule(Part):
     """Abstract: gives `__call__`."""
 
-    def __call__(self, update: int) -> float | Float[Tensor, "*member"]:
-        """The factor at the `update`-th update, counted from 1."""
+    def __call__(self, update: Updates) -> float | Float[Tensor, "update _"]:
+        """The factor at each of some updates, counted from 1: `[update, member]`, or what broadcasts to it."""
         raise NotImplementedError
 
 
 class Constant(Schedule):
     """The rate as it is."""
 
-    def __call__(self, update: int) -> float | Float[Tensor, "*member"]:
+    def __call__(self, update: Updates) -> float | Float[Tensor, "update _"]:
         """1."""
         return 1.0
 
@@ -30,11 +32,9 @@ class Warmup(Schedule):
 
     updates: PerMember = 0.0
 
-    def __call__(self, update: int) -> float | Float[Tensor, "*member"]:
+    def __call__(self, update: Updates) -> float | Float[Tensor, "update _"]:
         """min(1, u / updates); 1 without warm-up."""
-        if isinstance(self.updates, Tensor):
-            return (update / self.updates.clamp_min(1.0)).clamp_max(1.0)
-        return min(1.0, update / max(self.updates, 1.0))
+        return (update / torch.as_tensor(self.updates, dtype=torch.float64).clamp_min(1.0)).clamp_max(1.0)
 
 
 class Cosine(Schedule):
@@ -44,14 +44,14 @@ class Cosine(Schedule):
     warmup: PerMember = 0.0
     floor: PerMember = 0.0
 
-    def __call__(self, update: int) -> float | Float[Tensor, "*member"]:
+    def __call__(self, update: Updates) -> float | Float[Tensor, "update _"]:
         """u / warmup, then floor + (1 - floor) (1 + cos(pi (u - warmup) / (updates - warmup))) / 2."""
         total, warmup, floor = (
             torch.as_tensor(v, dtype=torch.float64) for v in (self.updates, self.warmup, self.floor)
         )
         along = ((update - warmup) / (total - warmup).clamp_min(1.0)).clamp(0.0, 1.0)
         fall = floor + (1.0 - floor) * 0.5 * (1.0 + torch.cos(math.pi * along))
-        return torch.where(torch.as_tensor(update) < warmup, update / warmup.clamp_min(1.0), fall)
+        return torch.where(update < warmup, update / warmup.clamp_min(1.0), fall)
 
 
 class WarmupStableDecay(Schedule):
@@ -61,7 +61,7 @@ class WarmupStableDecay(Schedule):
     warmup: PerMember = 0.0
     share: PerMember = 0.3
 
-    def __call__(self, update: int) -> float | Float[Tensor, "*member"]:
+    def __call__(self, update: Updates) -> float | Float[Tensor, "update _"]:
         """min(u / warmup, 1, (updates - u) / (share updates)), not below 0."""
         total, warmup, share = (
             torch.as_tensor(v, dtype=torch.float64) for v in (self.updates, self.warmup, self.share)
