@@ -18,6 +18,7 @@ from ontogeny.errors import CannotCompile
 from ontogeny.machine import CORES, cores_each, threads
 from ontogeny.models.population import Population
 from ontogeny.tasks.contract import Batch
+from ontogeny.training import shared_loops
 from ontogeny.training.captured import Update
 from ontogeny.training.halved_products import halve_products
 from ontogeny.training.objectives import Objective
@@ -99,7 +100,8 @@ class Trace:
     def options(self) -> dict[str, Any]:
         """What the compiler is asked for."""
         on_device = OPTIONS if self.held[0].device.type == "cpu" else {}
-        return {**on_device, **(KEPT if self.precision == "bf16" else {})}
+        shared = shared_loops.OPTIONS if self.threads > 1 else {}
+        return {**on_device, **shared, **(KEPT if self.precision == "bf16" else {})}
 
     @property
     def operations(self) -> int:
@@ -123,7 +125,7 @@ class Trace:
             if node.op == "get_attr" and getattr(self.graph, node.target).shape[:1] == (members,):
                 raise CannotCompile("a model, objective or optimizer holds a tensor of its members that is no buffer")
         try:
-            with torch.no_grad():
+            with torch.no_grad(), shared_loops.sums_whole() if self.threads > 1 else nullcontext():
                 made: Any = torch._inductor.compile(self.graph, self.arguments, self.options)
             return made
         except Exception as error:
