@@ -38,6 +38,18 @@ def test_planted_neighbours_are_found_without_their_names(own, raw_energy, seed)
     torch.testing.assert_close(aligned, squared_distances(found.means)[:, 0])
 
 
+@pytest.mark.parametrize("samples", [64, 1_024])
+def test_averages_of_nodes_show_the_graph_through_one_draw_however_many_walks(samples):
+    """Why the study pools distances: a code of the neighbours alone, h = A e, which they explain without rest."""
+    chance = torch.Generator().manual_seed(0)
+    names = torch.randn(24, 64, generator=chance, dtype=torch.float64)
+    codes = torch.stack([EDGES.double() @ names[torch.randperm(24, generator=chance)[:9]] for _ in range(20 * samples)])
+    means = codes.unflatten(0, (20, samples)).mean(1)
+    aligned = graph_fit(squared_distances(means), EDGES)
+    assert aligned.mean() < 0.65
+    assert graph_fit(squared_distances(codes).mean(0), EDGES) > 0.98
+
+
 def test_controls_lose_the_graph(seed):
     walks = walks_of(seed)
     hidden = torch.cat([h for _, h in hidden_states(Population(Mixer(walks, 0.0)), walks.inputs)], 2)[:, 1:]

@@ -80,7 +80,7 @@ def experiment(
     distances: tuple[int, ...] = (0, 1, 2, 4, 8, 16),
     edits: int = 32,
     at_once: int = 1_024,
-    seeds_: int = 10,
+    seeds_: int = 14,
 ) -> Training:
     """Networks with a ring and strong decay, with little decay, and with shuffled facts; all are edited near the end.
 
