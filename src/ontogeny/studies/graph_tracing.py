@@ -15,8 +15,8 @@ nodes although the graph is plainly there; that is why similarities are compared
 
 What we see on the desk: networks trace the graphs, with 0.81 of the probability on fresh neighbours (0.72 on a graph of
 a kind they were not trained on). The graph is in the similarities of their words in all six networks, in none before
-training nor with nodes relabelled; it explains them better than those of the best moving average of the words, by little
-(0.04, 0.01 to 0.07); and it stops growing at shorter walks than the predictions do. Without induction heads all that
+training nor with nodes relabelled; it explains them a little better than those of the best moving average of the words
+(by 0.04, 0.01 to 0.07); and its fit breaks at shorter walks than the predictions do. Without induction heads all that
 networks know beyond counting visits is lost, while the fit in the first layer changes much less. The graph shows in
 later components when words have an order of their own. What does not come out:
 
@@ -36,9 +36,9 @@ later components when words have an order of their own. What does not come out:
 An earlier registered run had 16 tokens. There `induction-heads` was invalid, for as many other heads cost 0.14 of the
 mass, and a moving average explained more than the networks did; of averages of nodes (see below) it was the other way.
 
-To vary it: `--seeds 8`, or `experiment(...)` with other graphs, lengths, or numbers of tokens: with 16 networks learn the
-task best, with 32 they come to 0.78 of the mass in as many updates as here. Graphs that are bipartite are refused: on
-them the parity of the position tells the side. On a pretrained model, what the measures read is collected by
+To vary it: `--seeds 8`, or `experiment(...)` with other graphs, lengths, or numbers of tokens: with 16 networks learn
+the task best, with 32 they come to 0.78 of the mass in as many updates as here. Graphs that are bipartite are refused:
+on them the parity of the position tells the side. On a pretrained model, what the measures read is collected by
 `ontogeny.measures.hidden_states.hidden_states_of`.
 """
 

@@ -28,10 +28,10 @@ than with little decay, where it costs next to nothing. The farther the new answ
 0.17 to 0.33), and edits with a larger R cost more inference (0.60, 0.52 to 0.69; 0.36 among edits of one size).
 
 Networks differ two- or threefold in what an edit does to them: four seeds of each kind left six claims open, ten three,
-and so there are fourteen. `much-more-with-distance` misses 0.3 by 0.05; ten trial networks gave 0.38. Whether edits cost
-more recall on the ring than among shuffled facts stays open (0.02, -0.01 to 0.05), as trials had foretold: what decay
-makes fragile need not be a geometry. The paper's rings are longer and its networks deeper: the gpu scale should show
-the rest.
+and so there are fourteen. `much-more-with-distance` misses 0.3 by 0.05; ten trial networks gave 0.38. Whether edits
+cost more recall on the ring than among shuffled facts stays open (0.02, -0.01 to 0.05), as trials had foretold: what
+decay makes fragile need not be a geometry. The paper's rings are longer and its networks deeper: the gpu scale should
+show the rest.
 
 To vary it: `experiment(...)` below, with other rings, decays, distances or depths; `FactEditing(layer=1)` edits the
 last block, too late to distort much.

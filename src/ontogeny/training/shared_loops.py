@@ -8,7 +8,6 @@ compiler would divide both, so it is told which loops it may share.
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import import_module
 from typing import Any
 
 LEAST = 1 << 15  # rounds, below which a second core costs more than it gives
@@ -23,8 +22,10 @@ def sums_whole() -> Iterator[None]:
 
     Raises: `AttributeError` where the compiler is not as in torch 2.9 to 2.13.
     """
-    cpp: Any = import_module("torch._inductor.codegen.cpp")  # a second to load: where it is used, not on top
-    offered = cpp.LoopNest.max_parallel_depth
+    from torch._inductor.codegen import cpp  # a second to load: where it is used, not on top
+
+    nests: Any = cpp.LoopNest
+    offered = nests.max_parallel_depth
 
     def max_parallel_depth(nest: Any) -> Any:
         depth = offered(nest)
@@ -32,11 +33,11 @@ def sums_whole() -> Iterator[None]:
             return cpp.ParallelDepth(parallel_depth=0, start_depth=0)
         return depth
 
-    cpp.LoopNest.max_parallel_depth = max_parallel_depth
+    nests.max_parallel_depth = max_parallel_depth
     try:
         yield
     finally:
-        cpp.LoopNest.max_parallel_depth = offered
+        nests.max_parallel_depth = offered
 
 
 def _parts(nest: Any) -> list[Any]:
