@@ -22,8 +22,20 @@ def options(about: str | None) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
     parser.add_argument("--quick", action="store_true", help="the smallest sizes, to see that it works")
-    parser.add_argument("--out", type=Path, help="put what is found between the marks of this Markdown page")
+    parser.add_argument("--out", type=existing, help="put what is found between the marks of this Markdown page")
     return parser
+
+
+def existing(path: str) -> Path:
+    """A page that is there.
+
+    Raises: `ArgumentTypeError`.
+    """
+    if not Path(path).is_file():
+        raise argparse.ArgumentTypeError(
+            f"{path} is not there: copy docs/performance.md, whose marks say what goes where"
+        )
+    return Path(path)
 
 
 def put(page: Path | None, mark: str, content: str) -> None:

@@ -34,6 +34,14 @@ def test_marks():
             between(wrong, "x", "new")
 
 
+def test_a_page_that_is_not_there_is_said_before_anything_is_measured(tmp_path, capsys):
+    from page import options
+
+    with pytest.raises(SystemExit):
+        options(None).parse_args(["--out", str(tmp_path / "none.md")])
+    assert "none.md is not there: copy docs/performance.md" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("mark", ["took", "populations", "modules", "growth", "measuring", "starting", "study"])
 def test_the_page_has_the_marks(mark):
     from page import between
