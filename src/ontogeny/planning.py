@@ -16,7 +16,7 @@ from ontogeny.experiment import Cost, Experiment, Row, cohorts_at_once
 from ontogeny.intervals import half_width
 from ontogeny.memory import peak_bytes, reset_peak
 
-SPARE_SHARE, SPARE_BYTES = 0.1, 48 << 20  # of memory, for what is between the tensors that were counted
+SPARE_SHARE, SPARE_BYTES = 0.2, 48 << 20  # of memory, for what is between the tensors that were counted
 
 
 @dataclass(frozen=True)
