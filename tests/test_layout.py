@@ -79,11 +79,17 @@ def reachable(arrows: dict[str, set[str]], start: str) -> set[str]:
     return seen - {start}
 
 
-def test_no_part_imports_itself_on_a_detour():
+def circle(arrows: dict[str, set[str]]) -> list[str]:
+    """Parts that import each other in turn, or none."""
     try:
-        TopologicalSorter(graph()).prepare()
+        TopologicalSorter(arrows).prepare()
     except CycleError as error:
-        pytest.fail(f"imports run in a circle: {' -> '.join(error.args[1])}")
+        return error.args[1]
+    return []
+
+
+def test_no_part_imports_itself_on_a_detour():
+    assert circle(graph()) == []
 
 
 def test_the_layers_point_one_way():
@@ -106,8 +112,7 @@ def test_what_judges_and_keeps_knows_nothing_of_training(name):
 def test_a_plant_would_be_seen():
     """The graph holds arrows that are surely there, and a circle would be reported."""
     assert {"streams", "parts"} <= reachable(graph(), "training")
-    with pytest.raises(CycleError):
-        TopologicalSorter(graph() | {"errors": {"training"}}).prepare()
+    assert {"errors", "training"} <= set(circle(graph() | {"errors": {"training"}}))
 
 
 def test_imports_stand_on_top_but_for_extras_and_the_compiler():

@@ -353,7 +353,7 @@ study = Study(
         "that. Instead there are circulants, a king's grid, random regular graphs and a torus; no hexagons.",
         "Distances are averaged over walks. Averages over walks of each node, of which the specification has it, "
         "vanish as walks are added, since all nodes of such a graph are alike, and show the same similarities through "
-        "one draw: of networks that hold nothing but the neighbours they explain less than half, however many walks.",
+        "one draw: the graph explains about half of them in networks that hold nothing else, however many walks.",
         "256 walks a graph, each member's own, half of them to choose the layer.",
         "Walks with shuffled steps are no control of pooled distances, since a registered run in which it failed: "
         "visits alone show a circulant there (R^2 of 0.9, 99 % of relabelled ones below 0.34), as a test works out.",

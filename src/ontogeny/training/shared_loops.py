@@ -20,7 +20,7 @@ OPTIONS = {"cpp.threads": 2, "cpp.dynamic_threads": True, "cpp.fallback_scatter_
 def sums_whole() -> Iterator[None]:
     """Within the `with`, programs compiled with `OPTIONS` share loops over cores, but for small ones and sums.
 
-    Raises: `AttributeError` where the compiler is not as in torch 2.9 to 2.13.
+    Raises: `AttributeError` where the compiler is not as in torch 2.13.
     """
     from torch._inductor.codegen import cpp  # a second to load: where it is used, not on top
 
