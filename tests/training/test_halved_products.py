@@ -108,28 +108,46 @@ def test_halves_are_told_to_differ_where_they_do(monkeypatch):
     assert not halves_agree(128, 64, 32, (64, 1), (32, 1), torch.float32)
 
 
-def test_a_lone_member_has_its_bits_in_company(monkeypatch):
+def after(members: list[int]):
+    """Parameters of some of three members after six compiled updates."""
+    training = Training(
+        factors=seeds(3),
+        task=LinearTeacher(strengths=(2.0, 1.0), inputs=64, outputs=64),
+        model=MLP(layers=2, width=128, activation="gelu"),
+        objective=SquaredError(),
+        optimizer=AdamW(lr=0.01),
+        batch=256,
+        steps=6,
+    )
+    rows = training.factors.rows()
+    with threads(1):
+        cohort = training.open([rows[i] for i in members], CPU, True)
+        for _ in range(6):
+            cohort.update()
+    return cohort.population.flat
+
+
+@pytest.fixture
+def two_cores(monkeypatch):
     for module in (machine, compiled):
         monkeypatch.setattr(module, "CORES", 2)
+
+
+def test_a_lone_member_has_its_bits_in_company(two_cores, monkeypatch):
     halved = []
     monkeypatch.setattr(compiled, "halve_products", lambda graph: halved.append(halve_products(graph)) or halved[-1])
-
-    def after(members: list[int]):
-        training = Training(
-            factors=seeds(3),
-            task=LinearTeacher(strengths=(2.0, 1.0), inputs=64, outputs=64),
-            model=MLP(layers=2, width=128, activation="gelu"),
-            objective=SquaredError(),
-            optimizer=AdamW(lr=0.01),
-            batch=256,
-            steps=6,
-        )
-        rows = training.factors.rows()
-        with threads(1):
-            cohort = training.open([rows[i] for i in members], CPU, True)
-            for _ in range(6):
-                cohort.update()
-        return cohort.population.flat
-
     assert torch.equal(after([1])[0], after([0, 1, 2])[1])
     assert halved == [True], "of the lone member"
+
+
+def test_a_compiler_that_cannot_be_told_makes_the_same_bits_on_one_core(two_cores, monkeypatch):
+    def not_as_expected():
+        raise AttributeError("max_parallel_depth")
+
+    programs: dict = {}
+    monkeypatch.setattr(compiled, "_programs", programs)
+    monkeypatch.setattr(compiled.shared_loops, "sums_whole", not_as_expected)
+    alone = after([1])
+    assert [wanted for _, wanted in programs.values()] == [1]
+    monkeypatch.undo()
+    assert torch.equal(alone[0], after([0, 1, 2])[1])

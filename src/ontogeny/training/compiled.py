@@ -125,11 +125,17 @@ class Trace:
             if node.op == "get_attr" and getattr(self.graph, node.target).shape[:1] == (members,):
                 raise CannotCompile("a model, objective or optimizer holds a tensor of its members that is no buffer")
         try:
-            with torch.no_grad(), shared_loops.sums_whole() if self.threads > 1 else nullcontext():
-                made: Any = torch._inductor.compile(self.graph, self.arguments, self.options)
-            return made
+            return self._made()
         except Exception as error:
-            raise CannotCompile(reason(error)) from error
+            if self.threads == 1:
+                raise CannotCompile(reason(error)) from error
+        self.threads = 1  # for another torch, whose compiler cannot be told which loops to share: the same bits
+        return self.compiled()
+
+    def _made(self) -> Program:
+        with torch.no_grad(), shared_loops.sums_whole() if self.threads > 1 else nullcontext():
+            made: Any = torch._inductor.compile(self.graph, self.arguments, self.options)
+        return made
 
 
 def headers_apart(wanted: bool) -> AbstractContextManager[None]:
