@@ -1,12 +1,17 @@
-"""Oracles: networks that are one of the predictors, or a planted mixture of them, through and through."""
+"""Oracles: networks that are one of the predictors, or a planted mixture of them, through and through.
+
+And a transformer, which is continued where others are read anew, beside itself as a network of another kind.
+"""
 
 import pytest
 import torch
 
 from ontogeny.errors import UserError
+from ontogeny.measures import in_context_algorithms
 from ontogeny.measures.contract import Checkpoint
 from ontogeny.measures.in_context_algorithms import InContextAlgorithms
 from ontogeny.models.population import Population
+from ontogeny.models.transformer import Transformer
 from ontogeny.streams import Streams
 from ontogeny.tasks.linear_teacher import LinearTeacher
 from ontogeny.tasks.markov_mixture import MarkovMixture
@@ -25,8 +30,8 @@ class Oracle(torch.nn.Module):
         self.world = world
         self.weights = torch.nn.Parameter(weights.expand(len(world.weights), -1).clone())
 
-    def forward(self, tokens):
-        laws = [predictions(tokens[..., : i + 1], self.world) for i in range(tokens.shape[-1])]
+    def forward(self, tokens, since=0):
+        laws = [predictions(tokens[..., : i + 1], self.world) for i in range(since, tokens.shape[-1])]
         weights = self.weights[..., None, None, None]
         return (weights * torch.stack(laws, -2)).sum(1).log()
 
@@ -119,9 +124,9 @@ def test_a_member_alone_is_the_member_in_company():
 class Spy(Oracle):
     """An oracle that remembers what it was asked."""
 
-    def forward(self, tokens):
+    def forward(self, tokens, since=0):
         self.asked = [*getattr(self, "asked", []), tokens]
-        return super().forward(tokens)
+        return super().forward(tokens, since)
 
 
 def test_what_a_network_is_asked():
@@ -146,6 +151,81 @@ def test_what_a_network_is_asked():
     assert torch.equal(shuffled[..., -1], strange[2][..., -1])
     assert torch.equal(shuffled.sort(-1).values, strange[2].sort(-1).values)
     assert not torch.equal(shuffled, strange[2])
+
+
+class Unknown(torch.nn.Module):
+    """A network that nobody knows to be a transformer."""
+
+    def __init__(self, network):
+        super().__init__()
+        self.network = network
+
+    def forward(self, tokens, since=0):
+        return self.network(tokens)[:, :, since:]
+
+
+class Training:
+    """Transformers that change from look to look, and what is kept of them."""
+
+    def __init__(self, seeds=SEEDS, kept=None):
+        self.task = MarkovMixture(states=4, chains=3, length=20)
+        self.streams = Streams(seeds)
+        self.world = self.task.world(self.streams.of("world"))
+        model = Transformer(layers=2, width=8, heads=2)
+        self.population = Population(model.build(self.task.shape, self.streams.of("init")))
+        self.kept = {} if kept is None else kept
+
+    def move(self):
+        self.population.flat += 0.1 * self.streams.normal("shake", (self.population.flat.shape[1],))
+
+    @torch.no_grad()
+    def look(self, **other):
+        seen = dict(
+            population=self.population,
+            task=self.task,
+            world=self.world,
+            streams=self.streams.of("evaluation"),
+            step=0,
+            kept=self.kept,
+        )
+        return {name: found.values for name, found in MEASURE(Checkpoint(**seen | other)).items()}
+
+
+def test_a_transformer_is_continued_as_it_would_be_read():
+    training = Training()
+    training.move()
+    read = training.look(population=Population(Unknown(training.population.network)))
+    for name, values in training.look().items():
+        torch.testing.assert_close(values, read[name], rtol=1e-4, atol=1e-6, msg=name)
+
+
+def test_a_transformer_alone_is_the_transformer_in_company():
+    together, alone = Training(seeds=(5, 3, 8)).look(), Training(seeds=(3,)).look()
+    for name in together:
+        assert torch.equal(together[name][1:2], alone[name]), name
+
+
+def test_what_is_kept_changes_no_bit_of_a_look_and_is_made_once(monkeypatch):
+    made = []
+    monkeypatch.setattr(in_context_algorithms, "predictions", lambda *a: made.append(a) or predictions(*a))
+    training = Training()
+    first = training.look()
+    asked = len(made)
+    training.move()
+    second = training.look()
+    assert len(made) == asked > 0
+    assert not torch.equal(first["mixture"], second["mixture"])
+    fresh = training.look(kept={})
+    assert all(torch.equal(second[name], fresh[name]) for name in fresh)
+    assert len(made) == 2 * asked
+
+
+def test_other_members_are_asked_their_own_questions():
+    kept = {}
+    for seeds in (SEEDS, (4, 9), SEEDS):  # as two cohorts never would: through one table
+        found, own = Training(seeds, kept).look(), Training(seeds).look()
+        assert all(torch.equal(found[name], own[name]) for name in own)
+    assert len(kept) == 1
 
 
 def test_what_cannot_be_measured_is_refused():

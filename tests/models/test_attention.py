@@ -45,7 +45,7 @@ def test_the_fused_kernel_gives_the_same(causal, since, streams, normal):
     """What a GPU computes, here by the CPU's kernel: outputs and gradients, in float64."""
     attention = Attention(streams, 8, 2, 7, causal=causal).double()
     x = normal(3, 4, 5, 8).double().requires_grad_()
-    q, k, v = attention._queries_keys_values(x, since)
+    q, k, v = attention.queries_keys_values(x, since)
     mask = attention.mask[:, since:5, :5] if causal else None
     shown, fused = (mix(q, k, v, mask) for mix in (attention._mixed, attention._fused))
     assert fused.shape == (3, 4, 5 - since, 2, 4)

@@ -57,6 +57,32 @@ def test_branches_go_on_from_what_was_read(fields):
 
 
 @pytest.mark.parametrize("fields", VARIANTS.values(), ids=VARIANTS)
+def test_the_last_outputs_of_a_piece_are_those_of_the_whole(fields):
+    population, tokens = grown(**fields), prompts(length=9)
+    whole = population(tokens)
+    continuation = Continuation(population)
+    for last, (a, b) in ((1, (0, 4)), (2, (4, 8)), (1, (8, 9))):
+        read = continuation.read(tokens[..., a:b], last)
+        torch.testing.assert_close(read, whole[:, :, b - last : b], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("first", [0, 4, 8])
+@pytest.mark.parametrize("fields", VARIANTS.values(), ids=VARIANTS)
+def test_a_fork_is_what_each_of_its_tokens_would_be_followed_by(fields, first):
+    population, tokens = grown(**fields), prompts(length=9)
+    options = Streams((3, 4, 5)).integers("options", (6, 5), 7)
+    continuation = Continuation(population)
+    if first:
+        continuation.read(tokens[..., :first])
+    found = continuation.fork(options)
+    for i in range(5):
+        alone = torch.cat([tokens[..., :first], options[..., i : i + 1]], -1)
+        torch.testing.assert_close(found[:, :, i], population(alone)[:, :, -1], rtol=1e-4, atol=1e-5)
+    left = continuation.read(tokens[..., first:])  # it goes on as if nobody had asked
+    torch.testing.assert_close(left, population(tokens)[:, :, first:], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("fields", VARIANTS.values(), ids=VARIANTS)
 def test_greedy_generation_is_the_argmax_of_the_plain_forward_pass(fields):
     population, tokens = grown(**fields), prompts()
     found = generate(population, tokens, 5)
@@ -69,12 +95,16 @@ def test_greedy_generation_is_the_argmax_of_the_plain_forward_pass(fields):
 @pytest.mark.parametrize("samples", [1, 6])
 def test_a_member_is_the_same_alone_and_in_company(samples):
     every = generate(grown(), prompts(samples=samples), 5, sampled(Streams((3, 4, 5)), 0.7))
-    outputs = Continuation(grown()).read(prompts(samples=samples))
+    continuation = Continuation(grown())
+    outputs = continuation.read(prompts(samples=samples))
+    forked, last = continuation.fork(prompts(samples=samples)), continuation.read(prompts(samples=samples), 1)
     for few in (slice(1, 2), slice(0, 2)):
         members = (3, 4, 5)[few]
         continuation = Continuation(grown(members))
         own = prompts(members, samples)
         assert torch.equal(continuation.read(own), outputs[few])
+        assert torch.equal(continuation.fork(own), forked[few])
+        assert torch.equal(continuation.read(own, 1), last[few])
         assert torch.equal(generate(grown(members), own, 5, sampled(Streams(members), 0.7)), every[few])
 
 
@@ -116,7 +146,26 @@ def test_sites_are_seen_and_edited():
     assert torch.equal(generate(population, tokens, 3), plain)
 
 
+def test_edits_reach_a_fork():
+    population, tokens = grown(), prompts(length=5)
+    plain = Continuation(population)
+    plain.read(tokens)
+    unedited = plain.fork(tokens)
+    for site in ("blocks.1.attn.hook_z", "blocks.0.hook_mid", "blocks.0.attn.hook_v"):
+        with population.edit({site: torch.zeros_like}):
+            continuation = Continuation(population)
+            continuation.read(tokens)
+            found = continuation.fork(tokens)
+            assert not torch.equal(found, unedited)
+            branched = continuation.branch(5).read(tokens.flatten(1)[..., None])[:, :, 0].unflatten(1, (-1, 5))
+            torch.testing.assert_close(found, branched, rtol=1e-4, atol=1e-5)
+
+
 def test_what_cannot_generate_says_so():
+    full = Continuation(grown())
+    full.read(prompts(length=9), 1)
+    with pytest.raises(UserError, match="a sequence of 10 positions in a network built for 9"):
+        full.fork(prompts())
     with pytest.raises(UserError, match="built for 9"):
         generate(grown(), prompts(length=7), 4)
     assert generate(grown(), prompts(length=7), 3).shape == (3, 6, 3)

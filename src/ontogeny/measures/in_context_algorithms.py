@@ -13,7 +13,7 @@ from ontogeny.measures.bigram_utilisation import bigram_utilisation
 from ontogeny.measures.contract import Checkpoint, Measure
 from ontogeny.measures.distance_to_predictors import distance_to_predictors, nearest_chain, relative_distance
 from ontogeny.measures.divergence import kl, mean_over
-from ontogeny.streams import Streams
+from ontogeny.models.prefixes import after_every_token, after_prefixes, with_last
 from ontogeny.tasks.markov_mixture import Chains, MarkovMixture, dirichlet_chains, walk
 from ontogeny.tasks.markov_predictors import ALGORITHMS, bigram_inference, predictions
 
@@ -22,13 +22,22 @@ CONTEXTS = ("OOD", "ID")
 
 
 @dataclass(frozen=True)
-class Asked:
-    """Contexts of one length with what is known of them and what a model makes of them."""
+class Questions:
+    """Contexts with what is known of them, whatever the networks: a case is a set of contexts and one of the lengths.
 
-    contexts: Int[Tensor, "member context length"]
-    truth: Float[Tensor, "member context state"]  # law of the next state under the chain walked
-    predictions: Float[Tensor, "member algorithm context state"]
-    model: Float[Tensor, "member context state"]
+    Behind the cases `predictions` has those of the two controls: for the next natural context, and on the strange ones
+    by retrieval of chains never trained on.
+    """
+
+    strange: Chains
+    fresh: Chains
+    walks: Int[Tensor, "member path length"]
+    natural: Int[Tensor, "member context length"]
+    shuffled: Int[Tensor, "member context last"]  # the strange contexts of the last length
+    references: tuple[Tensor, Tensor]  # what bigram inference makes of those, and of the shuffled ones
+    truth: Float[Tensor, "member case context state"]  # law of the next state under the chain walked
+    predictions: Float[Tensor, "member fit algorithm context state"]
+    between: Float[Tensor, "member case algorithm algorithm"]
 
 
 class InContextAlgorithms(Measure):
@@ -74,90 +83,88 @@ class InContextAlgorithms(Measure):
                 f"InContextAlgorithms needs contexts of {max(self.lengths)} states, but the task's walks have "
                 f"{at.task.length}, the last one a target: give shorter lengths"
             )
-        streams = at.streams.of("in-context algorithms")
-        strange = dirichlet_chains(streams.of("OOD"), self.paths, at.task.states)
-        fresh = dirichlet_chains(streams.of("fresh"), at.task.chains, at.task.states)
-        asked = {"OOD": self._ask_strange(at, strange, streams.of("OOD")), "ID": self._ask_natural(at)}
+        known = at.once(self, lambda: self._questions(at))
+        answers = self._answers(at, known)
+        shuffled = _law(at.population(known.shuffled, self.lengths[-1] - 1)[:, :, -1])
+        utilisation = bigram_utilisation(answers[:, len(self.lengths) - 1], shuffled, *known.references)
         return {
-            **self._fits(asked, fresh),
-            **self._distances(asked, strange, at.world, fresh),
-            **self._utilisation(at, asked["OOD"][-1], streams),
+            **self._fits(known, answers),
+            **self._distances(known, answers, at.world),
+            "utilisation": Labelled(utilisation, ("member",)),
         }
 
-    def _ask_strange(self, at: Checkpoint, chains: Chains, streams: Streams) -> list[Asked]:
-        """One walk on each strange chain, cut to each length less one, and each state after it."""
-        states = chains.states
-        which = torch.arange(self.paths, device=streams.device).expand(at.members, -1)
-        walks = walk(chains, streams, which, max(self.lengths))
-        last = torch.arange(states, device=streams.device).expand(at.members, self.paths, -1)
-        asked = []
-        for length in self.lengths:
-            stem = walks[:, :, None, : length - 1].expand(-1, -1, states, -1)
-            contexts = torch.cat((stem, last[..., None]), -1).flatten(1, 2)
-            model = _laws(at, contexts)[..., -1, :]
-            asked.append(Asked(contexts, chains.transitions.flatten(1, 2), predictions(contexts, at.world), model))
-        return asked
-
-    def _ask_natural(self, at: Checkpoint) -> list[Asked]:
-        """Walks of the task itself, asked for what follows their first states: a causal model needs one pass."""
-        batch = at.batch("natural contexts", self.paths * at.world.states)
-        laws = _laws(at, batch.inputs[..., : max(self.lengths)])
-        members = torch.arange(at.members, device=laws.device)[:, None]
-        asked = []
-        for length in self.lengths:
-            contexts = batch.inputs[..., :length]
-            truth = at.world.transitions[members, batch.latents["chain"], contexts[..., -1]]
-            asked.append(Asked(contexts, truth, predictions(contexts, at.world), laws[..., length - 1, :]))
-        return asked
-
-    def _fits(self, asked: dict[str, list[Asked]], fresh: Chains) -> dict[str, Labelled]:
-        cases = [a for name in CONTEXTS for a in asked[name]]
-        model, predicted = torch.stack([a.model for a in cases], 1), torch.stack([a.predictions for a in cases], 1)
-        strange, natural = asked["OOD"][-1], asked["ID"][-1]
-        choices = torch.ones(len(FITS), len(ALGORITHMS), dtype=torch.bool, device=model.device)
-        choices[0, 4:] = False
-        # The two controls are fitted along: the next context's predictions, and retrieval of chains never trained on.
-        fit = algorithm_mixture(
-            torch.cat((model, natural.model[:, None], strange.model[:, None]), 1),
-            torch.cat(
-                (
-                    predicted,
-                    natural.predictions.roll(1, dims=-2)[:, None],
-                    predictions(strange.contexts, fresh)[:, None],
-                ),
-                1,
-            ),
-            choices,
+    def _questions(self, at: Checkpoint) -> Questions:
+        world, states, streams = at.world, at.world.states, at.streams.of("in-context algorithms")
+        strange = dirichlet_chains(streams.of("OOD"), self.paths, states)
+        fresh = dirichlet_chains(streams.of("fresh"), world.weights.shape[1], states)
+        paths = torch.arange(self.paths, device=streams.device).expand(at.members, -1)
+        walks = walk(strange, streams.of("OOD"), paths, max(self.lengths))
+        batch = at.batch("natural contexts", self.paths * states)
+        natural = batch.inputs[..., : max(self.lengths)]
+        # One walk on each strange chain, followed once by every state.
+        after = torch.arange(states, device=streams.device).expand(at.members, self.paths, -1)
+        contexts = [with_last(walks[..., :length], after) for length in self.lengths]
+        contexts += [natural[..., :length] for length in self.lengths]
+        last = contexts[len(self.lengths) - 1]
+        order = streams.permutation("shuffle", last.shape[1:2], last.shape[2] - 1)
+        shuffled = torch.cat((last[..., :-1].gather(-1, order), last[..., -1:]), -1)
+        members = torch.arange(at.members, device=streams.device)[:, None]
+        walked = [strange.transitions.flatten(1, 2)] * len(self.lengths)
+        walked += [
+            world.transitions[members, batch.latents["chain"], natural[..., length - 1]] for length in self.lengths
+        ]
+        expected = torch.stack([predictions(each, world) for each in contexts], 1)
+        controls = expected[:, -1].roll(1, dims=-2), predictions(last, fresh)
+        return Questions(
+            strange=strange,
+            fresh=fresh,
+            walks=walks,
+            natural=natural,
+            shuffled=shuffled,
+            references=(bigram_inference(last, states), bigram_inference(shuffled, states)),
+            truth=torch.stack(walked, 1),
+            predictions=torch.cat((expected, torch.stack(controls, 1)), 1),
+            between=mean_over(kl(expected[:, :, :, None], expected[:, :, None])),
         )
+
+    def _answers(self, at: Checkpoint, known: Questions) -> Float[Tensor, "member case context state"]:
+        """What the networks expect after each context, float64."""
+        strange = after_every_token(at.population, known.walks, self.lengths, at.world.states)
+        natural = after_prefixes(at.population, known.natural, self.lengths)
+        return _law(torch.cat((strange.transpose(1, 2).flatten(2, 3), natural.transpose(1, 2)), 1))
+
+    def _fits(self, known: Questions, answers: Tensor) -> dict[str, Labelled]:
+        choices = torch.ones(len(FITS), len(ALGORITHMS), dtype=torch.bool, device=answers.device)
+        choices[0, 4:] = False
+        # The two controls are fitted along.
+        controls = answers[:, [-1, len(self.lengths) - 1]]
+        fit = algorithm_mixture(torch.cat((answers, controls), 1), known.predictions, choices)
 
         def labelled(x: Tensor, *rest: str, unit: str = "nats") -> Labelled:
             """`x [member, case, ...]` with the cases as contexts and lengths."""
-            values = x[:, : len(cases)].unflatten(1, (len(CONTEXTS), len(self.lengths)))
+            values = x[:, : answers.shape[1]].unflatten(1, (len(CONTEXTS), len(self.lengths)))
             return Labelled(values, ("member", "contexts", "length", *rest), self._coords(*rest), unit)
 
-        uniform = mean_over(kl(model, torch.full_like(model, 1.0 / model.shape[-1])))[..., None]
-        share = torch.where(uniform > 0, fit.residual[:, : len(cases)] / uniform, torch.nan)
-        between = mean_over(kl(predicted[:, :, :, None], predicted[:, :, None]))
-        truth = mean_over(kl(torch.stack([a.truth for a in cases], 1), model))
+        uniform = mean_over(kl(answers, torch.full_like(answers, 1.0 / answers.shape[-1])))[..., None]
+        share = torch.where(uniform > 0, fit.residual[:, : answers.shape[1]] / uniform, torch.nan)
         return {
             "mixture": labelled(fit.weights, "fit", "algorithm", unit=""),
             "residual": labelled(fit.residual, "fit"),
             "residual_share": labelled(share, "fit", unit=""),
             "fit_gap": labelled(fit.gap, "fit"),
-            "algorithm_kl": labelled(between, "algorithm", "other"),
-            "truth_kl": labelled(truth),
+            "algorithm_kl": labelled(known.between, "algorithm", "other"),
+            "truth_kl": labelled(mean_over(kl(known.truth, answers))),
             "permuted_residual": Labelled(fit.residual[:, -2, 0], ("member",), unit="nats"),
             "fresh_mixture": Labelled(fit.weights[:, -1, 0], ("member", "algorithm"), {"algorithm": ALGORITHMS}),
         }
 
-    def _distances(
-        self, asked: dict[str, list[Asked]], strange: Chains, trained: Chains, fresh: Chains
-    ) -> dict[str, Labelled]:
+    def _distances(self, known: Questions, answers: Tensor, trained: Chains) -> dict[str, Labelled]:
         by_length, relative = [], []
-        for a in asked["OOD"]:
-            model, predicted = (x.unflatten(-2, (self.paths, strange.states)) for x in (a.model, a.predictions))
-            by_length.append(distance_to_predictors(model, predicted, strange.stationary))
-            near = (nearest_chain(model, chains.transitions, chains.stationary) for chains in (trained, fresh))
+        for i in range(len(self.lengths)):
+            both = (answers[:, i], known.predictions[:, i])
+            model, predicted = (x.unflatten(-2, (self.paths, trained.states)) for x in both)
+            by_length.append(distance_to_predictors(model, predicted, known.strange.stationary))
+            near = (nearest_chain(model, chains.transitions, chains.stationary) for chains in (trained, known.fresh))
             relative.append(relative_distance(*near))
         coords = {"length": self.lengths}
         dims = ("member", "length", "algorithm")
@@ -166,21 +173,11 @@ class InContextAlgorithms(Measure):
             "relative_distance": Labelled(torch.stack(relative, 1), dims[:2], coords),
         }
 
-    def _utilisation(self, at: Checkpoint, asked: Asked, streams: Streams) -> dict[str, Labelled]:
-        size, length = asked.contexts.shape[1:]
-        order = streams.permutation("shuffle", (size,), length - 1)
-        shuffled = torch.cat((asked.contexts[..., :-1].gather(-1, order), asked.contexts[..., -1:]), -1)
-        model = _laws(at, shuffled)[..., -1, :]
-        reference = (bigram_inference(c, at.world.states) for c in (asked.contexts, shuffled))
-        return {"utilisation": Labelled(bigram_utilisation(asked.model, model, *reference), ("member",))}
-
     def _coords(self, *rest: str) -> dict[str, tuple]:
         known = {"fit": FITS, "algorithm": ALGORITHMS, "other": ALGORITHMS}
         return {"contexts": CONTEXTS, "length": self.lengths} | {name: known[name] for name in rest}
 
 
-def _laws(
-    at: Checkpoint, contexts: Int[Tensor, "member context length"]
-) -> Float[Tensor, "member context length state"]:
-    """What the model expects after each position, float64."""
-    return torch.softmax(at.population(contexts).double(), -1)
+def _law(outputs: Float[Tensor, "*context state"]) -> Float[Tensor, "*context state"]:
+    """What the networks expect, float64."""
+    return torch.softmax(outputs.double(), -1)

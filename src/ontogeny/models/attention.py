@@ -60,7 +60,7 @@ class Attention(nn.Module):
     ) -> Float[Tensor, "member sample asked width"]:
         """What the heads write at the positions from `since` on, before it is added to the stream."""
         length = x.shape[2]
-        q, k, v = self._queries_keys_values(x, since)
+        q, k, v = self.queries_keys_values(x, since)
         q, k, v = self.hook_q(q), self.hook_k(k), self.hook_v(v)
         if self.shift is not None:
             k = self.shift(k)
@@ -93,10 +93,14 @@ class Attention(nn.Module):
         z = F.scaled_dot_product_attention(q, k, v, None if mask is None or whole else mask[None], is_causal=whole)
         return z.transpose(1, 2).unflatten(0, (members, -1))
 
-    def _queries_keys_values(self, x: Tensor, since: int) -> tuple[Tensor, ...]:
-        """Each `[member, sample, position, head, feature]`, queries from `since` on."""
+    def queries_keys_values(
+        self, x: Float[Tensor, "member sample position width"], since: int = 0
+    ) -> tuple[Asked, Heads, Heads]:
+        """Queries of the positions from `since` on, keys and values of all, before any site sees them."""
         width = x.shape[-1]
         if since == 0:
-            return self.qkv(x).unflatten(-1, (3, self.heads, -1)).unbind(3)
+            q, k, v = self.qkv(x).unflatten(-1, (3, self.heads, -1)).unbind(3)
+            return q, k, v
         q = self.qkv.part(x[:, :, since:], slice(0, width)).unflatten(-1, (self.heads, -1))
-        return q, *self.qkv.part(x, slice(width, 3 * width)).unflatten(-1, (2, self.heads, -1)).unbind(3)
+        k, v = self.qkv.part(x, slice(width, 3 * width)).unflatten(-1, (2, self.heads, -1)).unbind(3)
+        return q, k, v

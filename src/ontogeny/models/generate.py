@@ -5,8 +5,9 @@ from collections.abc import Callable
 from functools import partial
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 
 from ontogeny.errors import UserError
 from ontogeny.models.attention import Attention
@@ -40,6 +41,18 @@ def sampled(streams: Streams, temperature: float | Tensor = 1.0) -> Choose:
     return choose
 
 
+def refusal(network: nn.Module) -> str | None:
+    """What a network would have to be for a `Continuation`, and is not; None for one that can be continued."""
+    if not isinstance(network, TransformerNetwork) or not network.model.causal or network.shape.vocabulary is None:
+        return (
+            f"a causal Transformer that reads tokens, got {type(network).__name__}: "
+            "train one with causal=True on a task with a vocabulary"
+        )
+    if any(isinstance(block, Block) and block.attn.shift is not None for block in network.blocks):
+        return "keys that are not mixed with those before, or they cannot be kept: use a Transformer"
+    return None
+
+
 class Continuation:
     """A population of causal transformers part of the way through its sequences.
 
@@ -51,40 +64,36 @@ class Continuation:
 
     def __init__(self, population: Population) -> None:
         network = population.network
-        if not isinstance(network, TransformerNetwork) or not network.model.causal or network.shape.vocabulary is None:
-            raise UserError(
-                f"generation needs a causal Transformer that reads tokens, got {type(network).__name__}: "
-                "train one with causal=True on a task with a vocabulary"
-            )
-        if any(isinstance(block, Block) and block.attn.shift is not None for block in network.blocks):
-            raise UserError("generation cannot keep keys that are mixed with those before: use a Transformer")
+        if why := refusal(network):
+            raise UserError(f"generation needs {why}")
+        assert isinstance(network, TransformerNetwork)
         self.network = network
         self.kept: dict[int, tuple[Tensor, Tensor]] = {}
         self.length = 0
 
-    def read(self, tokens: Int[Tensor, "member sample position"]) -> Float[Tensor, "member sample position output"]:
-        """Outputs at some more positions.
+    def read(
+        self, tokens: Int[Tensor, "member sample position"], last: int | None = None
+    ) -> Float[Tensor, "member sample asked output"]:
+        """Outputs at some more positions, or at the `last` of them.
+
+        Then the last block leaves out what only earlier ones need, and its sites see as much.
 
         Raises: `UserError` for more positions than the network was built for.
         """
-        network, first = self.network, self.length
+        outputs = self._outputs(tokens, last or tokens.shape[2])
         self.length += tokens.shape[2]
-        if self.length > network.context:
-            raise UserError(
-                f"a sequence of {self.length} positions in a network built for {network.context}: set context"
-            )
-        x = network.hook_embed(network.embed(tokens))
-        if network.positions is not None:
-            x = x + network.hook_pos_embed(network.positions(self.length)[:, None, first:].expand_as(x))
-        for i, block in enumerate(network.blocks):
-            assert isinstance(block, Block)
-            x = block.add(block.hook_in(x), partial(self._attend, i, block.attn, first), block.ln1)
-            if block.mlp is not None:
-                x = block.add(block.hook_mid(x), block.mlp, block.ln2)
-            x = block.hook_out(x)
-        if network.ln_final is not None:
-            x = network.ln_final(x)
-        return network.unembed(x) if network.unembed is not None else affine(x, network.embed.weight.mT)
+        return outputs
+
+    def fork(self, options: Int[Tensor, "member sample option"]) -> Float[Tensor, "member sample option output"]:
+        """Outputs at the next position, were each of some tokens there; the continuation is left as it is.
+
+        What `branch` and `read` give, to rounding, without copies of what is kept. Sites see the same as there, but for
+        scores and pattern: options stand side by side in them, as positions that look at themselves and what is kept.
+
+        Raises: `UserError` for more positions than the network was built for.
+        """
+        each = options.shape[2]
+        return self._outputs(options.flatten(1)[..., None], 1, each)[:, :, 0].unflatten(1, (-1, each))
 
     def branch(self, times: int) -> "Continuation":
         """As many copies of every sample, next to each other, to be continued each in its own way.
@@ -102,25 +111,51 @@ class Continuation:
         rows = kept.view(-1, self.network.model.heads, *kept.shape[1:])
         return rows.repeat_interleave(times, 0).flatten(0, 1)
 
-    def _attend(self, layer: int, attn: Attention, first: int, x: Tensor) -> Tensor:
-        """What `Attention` gives for the new positions, which look at the kept ones too."""
-        members, samples, length, width = x.shape
-        size = width // attn.heads
-        q, k, v = attn.qkv(x).view(members, samples, length, 3, attn.heads, size).unbind(3)
+    def _outputs(self, tokens: Tensor, last: int, options: int | None = None) -> Tensor:
+        """Outputs for the `last` of some tokens. With `options` so many samples after each other share what is kept."""
+        network, length = self.network, self.length + tokens.shape[2]
+        if length > network.context:
+            raise UserError(f"a sequence of {length} positions in a network built for {network.context}: set context")
+        x = network.hook_embed(network.embed(tokens))
+        if network.positions is not None:
+            x = x + network.hook_pos_embed(network.positions(length)[:, None, self.length :].expand_as(x))
+        for i, block in enumerate(network.blocks):
+            assert isinstance(block, Block)
+            since = x.shape[2] - last if i == len(network.blocks) - 1 else 0
+            x = block.add(block.hook_in(x), partial(self._attend, i, block.attn, since, options), block.ln1)
+            if block.mlp is not None:
+                x = block.add(block.hook_mid(x), block.mlp, block.ln2)
+            x = block.hook_out(x)
+        x = x[:, :, -last:]  # where there is no block
+        if network.ln_final is not None:
+            x = network.ln_final(x)
+        return network.unembed(x) if network.unembed is not None else affine(x, network.embed.weight.mT)
+
+    def _attend(self, layer: int, attn: Attention, since: int, options: int | None, x: Tensor) -> Tensor:
+        """What `Attention` gives for the new positions from `since` on, which look at the kept ones too."""
+        first, length = self.length, x.shape[2]
+        q, k, v = attn.queries_keys_values(x, since)
         q, k, v = attn.hook_q(q), attn.hook_k(k), attn.hook_v(v)
         if attn.rotary is not None:
-            q, k = attn.hook_rot_q(attn.rotary(q, first)), attn.hook_rot_k(attn.rotary(k, first))
-        q, k, v = (y.transpose(2, 3).reshape(-1, length, size) for y in (q, k, v))
+            q, k = attn.hook_rot_q(attn.rotary(q, first + since)), attn.hook_rot_k(attn.rotary(k, first))
+        if options is not None:
+            q, k, v = (y.reshape(len(y), -1, options, *y.shape[3:]) for y in (q, k, v))
+        members, samples, asked, heads, size = q.shape
+        q, k, v = (y.transpose(2, 3).reshape(-1, y.shape[2], size) for y in (q, k, v))
         if layer in self.kept:
             k, v = (torch.cat([old, new], 1) for old, new in zip(self.kept[layer], (k, v), strict=True))
-        self.kept[layer] = k, v
         assert attn.mask is not None
-        mask = attn.mask[:, first : first + length, : first + length]
+        if options is None:
+            self.kept[layer] = k, v
+            mask = attn.mask[:, first + since : first + length, : first + length]
+        else:
+            mask = F.pad(attn.mask.new_full((options, options), -torch.inf).fill_diagonal_(0.0), (first, 0))[None]
         scores = matmul(q, k.mT, plus=mask, scale=size**-0.5)
-        scores = attn.hook_attn_scores(scores.view(members, samples, attn.heads, length, first + length))
+        scores = attn.hook_attn_scores(scores.view(members, samples, heads, asked, -1))
         pattern = attn.hook_pattern(torch.softmax(scores, -1))
-        z = matmul(pattern.flatten(0, 2), v).view(members, samples, attn.heads, length, size).transpose(2, 3)
-        return attn.hook_out(attn.output(attn.hook_z(z).reshape(x.shape)))
+        z = matmul(pattern.flatten(0, 2), v).view(members, samples, heads, asked, size).transpose(2, 3)
+        z = attn.hook_z(z.reshape(*x.shape[:2], -1, heads, size))
+        return attn.hook_out(attn.output(z.flatten(-2)))
 
 
 @torch.no_grad()

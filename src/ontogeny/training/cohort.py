@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -124,6 +124,7 @@ class TrainingCohort:
         self.alive: Bool[Tensor, member] = torch.ones(
             population.members, dtype=torch.bool, device=population.flat.device
         )
+        self.kept: dict[Hashable, tuple[Any, Any]] = {}  # by its measures, from look to look
         self.done = 0
         self.fresh = True  # nothing has been recorded at the step where it stands
         self.learn: Update = self._learn
@@ -285,6 +286,7 @@ class TrainingCohort:
             streams=self.streams.of("evaluation"),
             step=self.done,
             memory=self.memory,
+            kept=self.kept,
         )
         values: dict[str, Labelled] = {}
         for measure in self.measures:
