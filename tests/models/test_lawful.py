@@ -126,6 +126,52 @@ def test_a_shared_factor_keeps_to_members(name, normal):
         torch.testing.assert_close(value[3], PRODUCTS[name](x[3], w[3], m), rtol=1e-4, atol=1e-4)
 
 
+ALONE = {
+    "linear": ((5, 7, 13), (3, 13), F.linear),
+    "linear of one row": ((1, 130), (33, 130), F.linear),
+    "linear of a vector": ((130,), (1, 130), F.linear),
+    "matmul of a turned stack": ((7, 16, 130), (130, 2), lambda x, w: x.transpose(0, 1) @ w),
+    "matmul of a turned matrix": ((2, 13, 8), (2, 13, 8), lambda x, w: (x @ w.mT).softmax(-1) @ w),
+    "bmm": ((7, 13, 1), (7, 1, 64), torch.bmm),
+    "addmm": ((5, 130), (130, 16), lambda x, w: torch.addmm(w[0], x, w)),
+    "einsum": ((65, 16), (16, 65), lambda x, w: torch.einsum("ij,ji->", x, w)),
+    "einsum of a list": ((65, 16), (65, 16), lambda x, w: torch.einsum("ij,ij->i", [x, w])),
+    "multi_dot": ((5, 33), (33, 2), lambda x, w: torch.linalg.multi_dot([x, w])),
+    "attention": ((3, 5, 33), (3, 5, 33), lambda x, w: F.scaled_dot_product_attention(x, w, w, is_causal=True)),
+    "masked": (
+        (3, 5, 33),
+        (3, 7, 33),
+        lambda x, w: F.scaled_dot_product_attention(x, w, w, attn_mask=torch.ones(5, 7, dtype=torch.bool).tril()),
+    ),
+    "variance": ((16, 33), (1,), lambda x, w: x.var() * w),
+    "deviation": ((65, 13, 1), (1,), lambda x, w: x.std((0, 1)) * w),
+    "variance and mean": ((16, 33), (1,), lambda x, w: torch.stack(torch.var_mean(x)) * w),
+}
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("name", ALONE)
+def test_a_lone_member_has_its_bits_in_company(name, dtype, normal):
+    """Torch's own value and slopes, also where the slope that comes back is one number for all."""
+    *shapes, function = ALONE[name]
+    x, w = (normal(8, *shape).to(dtype) for shape in shapes)
+    for loss in (torch.Tensor.sum, lambda y: y.square().sum()):
+
+        def outcome(few):
+            here = [x[few].clone().requires_grad_(), w[few].clone().requires_grad_()]
+            with Lawful():
+                y = vmap(function)(*here)
+            return [y.detach(), *torch.autograd.grad(loss(y), here)]  # noqa: B023
+
+        together = outcome(list(range(8)))
+        for few in ([4], [6], [5, 2], [0, 3, 7]):
+            assert all(torch.equal(a, b[few]) for a, b in zip(outcome(few), together, strict=True))
+        plain = [x[6].clone().requires_grad_(), w[6].clone().requires_grad_()]
+        y = function(*plain)
+        for mine, theirs in zip(together, [y.detach(), *torch.autograd.grad(loss(y), plain)], strict=True):
+            torch.testing.assert_close(mine[6], theirs, rtol=1e-4, atol=1e-4)
+
+
 CONVOLUTIONS = {
     "1d": (F.conv1d, (3, 9), (4, 3, 3)),
     "2d": (F.conv2d, (3, 6, 7), (8, 3, 3, 3)),

@@ -84,8 +84,7 @@ class ModuleStack(nn.Module):
     without branching on values, random numbers, or state that changes in forward (running statistics); a `UserError`
     says which of them it did, and where. Parameters without gradient, and drawn buffers, are constants of each member.
 
-    The law holds by three means: `Lawful` arithmetic; a lone member is computed as a pair with itself, for its own
-    kernels are others; and no state. The pair doubles the cost of a population of one, and of no other.
+    The law holds by two means: `Lawful` arithmetic, and no state.
 
     Every submodule is a site, its name with `hook_out` behind it: its output, if that is one tensor (of the last call,
     where there are several). A `Site` of the module's own keeps its name.
@@ -130,17 +129,12 @@ class ModuleStack(nn.Module):
         Raises: `UserError` for a module that cannot be stacked, or that fails on these inputs.
         """
         stacks: dict[str, Tensor] = dict(self.module.named_parameters())
-        lone = inputs.shape[0] == 1
-        if lone:
-            # A copy, not a view: then the twin takes no part in the gradient.
-            stacks = {name: torch.cat([p, p.detach()]) for name, p in stacks.items()}
-            inputs = torch.cat([inputs, inputs.detach()])
         shared = list(self.module.buffers())
         state = [*stacks.values(), *shared]
         versions = _versions(state)
 
         def one(tensors: dict[str, Tensor], x: Tensor) -> Any:
-            with self._watched(x, lone):
+            with self._watched(x):
                 return functional_call(self.module, tensors, (x,))
 
         try:
@@ -159,7 +153,6 @@ class ModuleStack(nn.Module):
             b is not old for b, old in zip(self.module.buffers(), shared, strict=True)
         ):
             raise UserError(f"{self._name} {CHANGES}")
-        outputs = outputs[:1] if lone else outputs
         return outputs[:, :, since:] if since else outputs
 
     def alone(self) -> nn.Module:
@@ -188,12 +181,12 @@ class ModuleStack(nn.Module):
         return type(self.module).__name__
 
     @contextmanager
-    def _watched(self, x: Tensor, lone: bool) -> Iterator[None]:
+    def _watched(self, x: Tensor) -> Iterator[None]:
         """Within the `with`, what the module's parts give passes through those sites that have hooks."""
         with ExitStack() as stack:
             for name, (path, site) in self.sites.items():
                 if site._forward_hooks:
-                    hook = partial(_pass_through, site, name, x, lone)
+                    hook = partial(_pass_through, site, name, x)
                     stack.callback(self.module.get_submodule(path).register_forward_hook(hook).remove)
             yield
 
@@ -210,17 +203,11 @@ class ModuleStack(nn.Module):
         return refusal(self.module, error, reason(error))
 
 
-def _pass_through(
-    site: Site, name: str, x: Tensor, lone: bool, _module: nn.Module, _inputs: Any, output: Any
-) -> Tensor:
+def _pass_through(site: Site, name: str, x: Tensor, _module: nn.Module, _inputs: Any, output: Any) -> Tensor:
     """An output of one member as its site sees those of all; `x` is any tensor of the member."""
     if not isinstance(output, Tensor):
         raise UserError(f"{name} gives a {type(output).__name__}, not a tensor: it can be neither recorded nor edited")
-
-    def seen(stacked: Tensor, _x: Tensor) -> Tensor:
-        return torch.cat([site(stacked[:1]), stacked[1:].detach()]) if lone else site(stacked)
-
-    return outside(seen, output, x)
+    return outside(lambda stacked, _x: site(stacked), output, x)
 
 
 def _versions(tensors: Sequence[Tensor]) -> list[int]:
