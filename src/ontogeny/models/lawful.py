@@ -23,12 +23,13 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch._C._functorch import TransformType, _add_batch_dim, _remove_batch_dim, maybe_get_level
 from torch._functorch.pyfunctorch import retrieve_current_functorch_interpreter
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from ontogeny.models.stacked import affine, matmul
+
+_functorch: Any = torch._C._functorch  # pyright: ignore[reportAttributeAccessIssue]
 
 WHOLE = 64  # elements: two vectors of float32 in the widest registers, which is what a kernel takes at a time, twice
 
@@ -51,15 +52,15 @@ def outside(function: Callable[..., Tensor], *tensors: Tensor) -> Tensor:
     A tensor that all members share is repeated. The function's own operations carry the gradient.
     """
     vmap: Any = retrieve_current_functorch_interpreter()
-    if vmap.key() != TransformType.Vmap:
+    if vmap.key() != _functorch.TransformType.Vmap:
         raise NotImplementedError("it takes a derivative in its forward, by torch.func")
     level = vmap.level()
-    if all(maybe_get_level(t) != level for t in tensors):  # nothing is stacked: a population of one
+    if all(_functorch.maybe_get_level(t) != level for t in tensors):  # nothing is stacked: a population of one
         return function(*(t[None] for t in tensors))[0]
-    stacks = [_remove_batch_dim(t, level, vmap.batch_size(), 0) for t in tensors]
+    stacks = [_functorch._remove_batch_dim(t, level, vmap.batch_size(), 0) for t in tensors]
     with vmap.lower():
         result = function(*stacks)
-    return _add_batch_dim(result, 0, level)
+    return _functorch._add_batch_dim(result, 0, level)
 
 
 def in_rows(function: Callable[..., Tensor], *tensors: Tensor) -> Tensor:
