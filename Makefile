@@ -21,7 +21,7 @@ test: $(VENV)/with-test  ## a process a core, a file at a time
 slow: $(VENV)/with-slow  ## what takes minutes: real clusters, an S3 server, processes that are killed
 	$(VENV)/bin/python -m pytest -m slow
 
-bench: $(VENV)/with-bench  ## tables and pictures of docs/performance.md: half an hour on two cores
+bench: $(VENV)/with-bench  ## tables and pictures of docs/performance.md: about an hour on two cores
 	$(VENV)/bin/python benchmarks/all.py
 
 docs: $(VENV)/with-docs

@@ -1,6 +1,6 @@
 """The whole benchmark, part by part, into docs/performance.md: what `make bench` runs.
 
-python benchmarks/all.py                                # about half an hour on two cores, which do nothing else
+python benchmarks/all.py                                # about an hour on two cores, which do nothing else
 python benchmarks/all.py --quick --out /tmp/page.md     # every part at its smallest, some minutes
 python benchmarks/all.py --parts population growth
 """

@@ -1,6 +1,6 @@
 """Populations beside their rivals: a table of networks and members, and the speed over the loop as a picture.
 
-    python benchmarks/population.py                      # some fifteen minutes on two cores
+    python benchmarks/population.py                      # half an hour on two cores
     python benchmarks/population.py --quick
     python benchmarks/population.py --networks transformer --widths 16 --members 8 --rivals loop vmap
     python benchmarks/population.py --device cuda --members 1 16 256 1024
@@ -25,16 +25,16 @@ from torch.utils.flop_counter import FlopCounterMode
 from ontogeny.memory import keep_freed
 
 ROWS: dict[Size, tuple[int, ...]] = {
-    Size("transformer", 16, 1, 16, 32): (1, 8, 64),
-    Size("transformer", 32, 1, 32, 32): (1, 8, 64),
-    Size("transformer", 64, 2, 32, 64): (1, 8, 64),
-    Size("transformer", 128, 2, 32, 64): (1, 8),
-    Size("transformer", 256, 2, 32, 64): (1, 8),
+    Size("transformer", 16, 1, 16, 32): (1, 8, 32, 64),
+    Size("transformer", 32, 1, 32, 32): (1, 8, 32),
+    Size("transformer", 64, 2, 32, 64): (1, 8, 32),
+    Size("transformer", 128, 2, 32, 64): (1, 8, 32),
+    Size("transformer", 256, 2, 32, 64): (8,),
     Size("transformer", 64, 6, 32, 16): (8,),
     Size("transformer", 32, 2, 128, 16): (8,),
     Size("transformer", 64, 2, 256, 8): (8,),
-    Size("RNN", 64, 1, 32, 64): (8, 64),
-    Size("MLP", 64, 3, 8, 64): (8, 64),
+    Size("RNN", 64, 1, 32, 64): (8,),
+    Size("MLP", 64, 3, 8, 64): (8,),
 }
 COLUMNS = ["network", "width", "layers", "context", "batch", "members"]
 
