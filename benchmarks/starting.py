@@ -3,7 +3,7 @@
     python benchmarks/starting.py            # some three minutes on two cores
     python benchmarks/starting.py --quick
 
-Every command is a process of its own, and all take turns, in rounds. A run is interrupted in the middle of its work
+Every command is a process of its own, and all take turns, in rounds. A run is interrupted in its work
 (Ctrl-C) and the same command given again: what that costs is both together less the same run in one go.
 """
 
@@ -67,7 +67,7 @@ def resumed(steps: int) -> tuple[float, float]:
         whole = seconds(run_command(home, steps, "eager", "cpu", home / "whole", **few))
         again = run_command(home, steps, "eager", "cpu", home / "halves", **few)
         work = json.loads((home / "whole" / "run.json").read_text())["seconds"]
-        halves = seconds(again, home / "halves" / "run.json", work / 2) + seconds(again)
+        halves = seconds(again, home / "halves" / "run.json", work / 3) + seconds(again)
     return whole, halves - whole
 
 
