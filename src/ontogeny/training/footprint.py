@@ -33,7 +33,7 @@ class Footprint:
 class Products(TorchDispatchMode):
     """Counts the operations of products within a `with`, by torch's formulas for them.
 
-    `FlopCounterMode` does the same, and loads torch's compiler on the way, which takes a second and more.
+    Torch's own counter does the same, and loads torch's compiler on the way, which takes a second and more.
     """
 
     flops = 0
