@@ -22,9 +22,9 @@ later components when words have an order of their own. What does not come out:
 
 - `token-before` is `invalid`: as many other heads as induce, of those that neither induce nor look at the token before,
   take away 0.107 of the fit, and 0.1 is allowed. Without the path from the token before 0.47 of it is lost (0.40 to
-  0.54), about the half that is asked. More seeds would not change it: with shifted keys all four heads of the first
-  layer induce, the others are two or three of the second, and in six more networks every one lost 0.11 to 0.13 with
-  them (by their mean, or by that at each position). They pass on what the first layer found, and are no bystanders.
+  0.54), about the half that is asked. More seeds would hardly change it: with shifted keys all four heads of the first
+  layer induce, the others are two of the second, and without them each of six trial networks lost 0.11 to 0.13 (0.10 to
+  0.13 with the mean at each position in their place). They seem to pass on what the first layer found.
 - `graph-like` and `energy-falls`, on the large circulant: neighbours are no nearer than in relabelled graphs (by 0.7
   deviations, and 3 are asked), and the energy stays where it was after twelve steps. A walk never stays, so networks
   write the neighbours of a word and take the word itself off, which brings neighbours apart: the energy of
